@@ -1,0 +1,1 @@
+"""The data contract: what an institution hands over, read, checked and described."""

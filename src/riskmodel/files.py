@@ -1,0 +1,104 @@
+"""Writing files so that a reader sees the old one or the new one, never half of either."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from riskmodel.errors import RiskModelError
+
+_REMEDIES = {
+    errno.ENOSPC: ("the disk is full", "Free some space or choose another folder; nothing was changed."),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another folder; nothing was changed."),
+    errno.EROFS: ("this place is read-only", "Choose a folder that you may write to; nothing was changed."),
+    errno.EACCES: ("you may not write here", "Choose a folder that you may write to; nothing was changed."),
+    errno.EPERM: ("you may not write here", "Choose a folder that you may write to; nothing was changed."),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another name or move that file away."),
+    errno.EISDIR: ("a folder stands where a file is needed", "Choose another name or move that folder away."),
+}
+
+
+def writing_fault(error: OSError, place: Path | str) -> RiskModelError:
+    """Turn an operating system's error while writing into one that says what to do."""
+    what, remedy = _REMEDIES.get(
+        error.errno or 0, (f"writing failed ({error.strerror or error})", "Check the disk and the rights on this folder.")
+    )
+    return RiskModelError(f"{what}.", place=str(place), remedy=remedy)
+
+
+@contextlib.contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; it takes the target's place only when the block ends well.
+
+    Parameters
+    ----------
+    target : Path
+        The file to write. Its folder is made where it is missing.
+
+    Yields
+    ------
+    Path
+        Where to write, with the same suffix as `target`.
+
+    Raises
+    ------
+    RiskModelError
+        The disk is full, read-only or closed to this user. `target` is as it was.
+    """
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        raise writing_fault(error, target) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside `target`; it takes the target's place only when the block ends well.
+
+    Parameters
+    ----------
+    target : Path
+        The folder to write.
+    replace : bool
+        Whether an existing, non-empty target may be replaced.
+
+    Raises
+    ------
+    RiskModelError
+        The target exists and `replace` is false, or the disk is full, read-only or closed to this user.
+    """
+    if target.exists() and not replace and (not target.is_dir() or any(target.iterdir())):
+        raise RiskModelError("something stands there already.", place=str(target), remedy="Choose a new folder or empty this one first.")
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        yield temporary
+        if target.exists():
+            aside = temporary.with_name(temporary.name + "-old")
+            os.replace(target, aside)
+            os.replace(temporary, target)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.replace(temporary, target)
+        temporary = None
+    except OSError as error:
+        raise writing_fault(error, target) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,33 @@
+"""Where a data team's models, scores and registry live on disk: one folder, known places inside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The places inside one working folder; nothing is made until something is written."""
+
+    folder: Path
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's backend: an SQLite file."""
+        return f"sqlite:///{(self.folder / 'mlflow.db').resolve().as_posix()}"
+
+    @property
+    def artefacts(self) -> Path:
+        """Where MLflow keeps the files of its runs."""
+        return self.folder / "mlruns"
+
+    @property
+    def champion(self) -> Path:
+        """The folder that `promote` writes and the service watches."""
+        return self.folder / "champion"
+
+    @property
+    def store_url(self) -> str:
+        """The service's database, unless it is configured otherwise."""
+        return f"sqlite:///{(self.folder / 'store.db').resolve().as_posix()}"
