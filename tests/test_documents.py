@@ -40,7 +40,9 @@ def test_each_command_that_a_page_shows_works(page: Path, tmp_path: Path) -> Non
         words = shlex.split(command)
         assert words[0] == "riskmodel", f"{page.name} shows '{command}', which this test does not know how to run"
         call = [sys.executable, "-m", "riskmodel", *words[1:]]
-        done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False)
+        done = subprocess.run(
+            call, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False
+        )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 

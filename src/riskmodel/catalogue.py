@@ -37,6 +37,8 @@ class Feature:
         Why it may be used.
     categories : tuple of str
         For a category: its values.
+    phrase_nl, phrase_en : str
+        For a declared column: how a coach would say it, with {value} where the figure stands.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Feature:
     actionable: bool
     justification: str
     categories: tuple[str, ...] = ()
+    phrase_nl: str = ""
+    phrase_en: str = ""
 
 
 class Catalogue(Mapping[str, Feature]):

@@ -43,7 +43,9 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _write_csv(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
     # The byte-order mark and the semicolon are what Dutch Excel opens by a double click.
-    _flat(next(iter(tables.values()))).to_csv(path, sep=";", decimal=",", index=False, encoding="utf-8-sig", float_format="%.6f", lineterminator="\r\n")
+    _flat(next(iter(tables.values()))).to_csv(
+        path, sep=";", decimal=",", index=False, encoding="utf-8-sig", float_format="%.6f", lineterminator="\r\n"
+    )
 
 
 def _write_excel(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
@@ -98,7 +100,9 @@ def check_output(path: Path) -> None:
         The suffix is none of .csv, .xlsx, .parquet and .json, or the name is that of a folder.
     """
     if path.suffix.lower() not in _WRITERS:
-        raise RiskModelError(f"'{path.suffix}' is no format that scores are written in.", place=str(path), remedy=f"Choose one of {', '.join(_WRITERS)}.")
+        raise RiskModelError(
+            f"'{path.suffix}' is no format that scores are written in.", place=str(path), remedy=f"Choose one of {', '.join(_WRITERS)}."
+        )
     if path.is_dir():
         raise RiskModelError("this is a folder.", place=str(path), remedy="Name a file in it.")
 

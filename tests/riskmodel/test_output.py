@@ -29,7 +29,9 @@ def tables() -> dict[str, pd.DataFrame]:
     return {"scores": scores, "not_scored": pd.DataFrame({"enrolment_id": ["e3"], "reason": ["left"]})}
 
 
-def test_csv_opens_in_dutch_excel_with_semicolons_decimal_commas_and_a_byte_order_mark(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+def test_csv_opens_in_dutch_excel_with_semicolons_decimal_commas_and_a_byte_order_mark(
+    tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
     written = write_output(tables, tmp_path / "week.csv")
     assert [path.name for path in written] == ["week.csv", "week-not_scored.csv"]
     raw = written[0].read_bytes()

@@ -111,7 +111,14 @@ def _told(error: Exception) -> RiskModelError | None:
     for cause in _causes(error):
         if isinstance(cause, RiskModelError):
             return cause
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
+        if isinstance(cause, OSError) and cause.errno in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EROFS,
+            errno.EACCES,
+            errno.EPERM,
+            errno.ENOTDIR,
+        ):
             return writing_fault(cause, cause.filename or "this folder")
         text = str(cause).lower()
         if "no space left on device" in text or "disk is full" in text:

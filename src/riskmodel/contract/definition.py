@@ -103,8 +103,12 @@ class Table(_Part):
 
     file: str
     sheet: str | None = None
-    columns: dict[str, str] = Field(default_factory=dict, description="Canonical name = the name in the file; others carry their canonical name.")
-    values: dict[str, dict[str, str]] = Field(default_factory=dict, description="Per canonical column: the file's value = the canonical value.")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Canonical name = the name in the file; others carry their canonical name."
+    )
+    values: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="Per canonical column: the file's value = the canonical value."
+    )
     delimiter: str | None = None
     encoding: str | None = None
     decimal: Literal[".", ","] | None = None
@@ -126,7 +130,9 @@ class ExtraColumn(_Part):
     kind: Literal["number", "flag", "category"] = "number"
     source: Literal["enrolment", "dated"]
     column: str = Field(description="The column in the file that holds the value.")
-    table: Table | None = Field(default=None, description="For dated rows: the file, with `enrolment_id`, `date` and perhaps `known_on` mapped.")
+    table: Table | None = Field(
+        default=None, description="For dated rows: the file, with `enrolment_id`, `date` and perhaps `known_on` mapped."
+    )
     aggregate: tuple[Literal["sum", "sum_recent", "mean", "last", "count", "days_since"], ...] = ("sum",)
     compare: bool = Field(default=False, description="For dated rows: also tell the value against the programme's own median.")
     transform: Literal["none", "log1p"] = "none"
@@ -184,6 +190,9 @@ class DatasetDefinition(_Part):
     source: str = ""
     note: str = ""
     landmarks: tuple[Annotated[int, Field(gt=0, le=400)], ...] = DEFAULT_LANDMARKS
+    keep_before_start_days: int = Field(
+        default=0, ge=0, description="Rows up to so many days before the start of an enrolment belong to it."
+    )
     last_day: int = Field(default=130, description="The last day since the start on which students are scored.")
     cohorts: tuple[Cohort, ...]
     outcome: OutcomeDefinition
@@ -246,7 +255,9 @@ def read_definition(folder: Path) -> DatasetDefinition:
     """
     path = folder / FILE_NAME
     if not folder.is_dir():
-        raise ConfigurationFault("this folder does not exist.", place=str(folder), remedy="Check the name, or make it and put the tables in it.")
+        raise ConfigurationFault(
+            "this folder does not exist.", place=str(folder), remedy="Check the name, or make it and put the tables in it."
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -256,7 +267,9 @@ def read_definition(folder: Path) -> DatasetDefinition:
     except UnicodeDecodeError as error:
         raise ConfigurationFault("this file is not UTF-8 text.", place=f"{path}, byte {error.start}", remedy="Save it as UTF-8.") from None
     except OSError as error:
-        raise ConfigurationFault(f"this file can't be read ({error.strerror}).", place=str(path), remedy="Check the rights on it.") from None
+        raise ConfigurationFault(
+            f"this file can't be read ({error.strerror}).", place=str(path), remedy="Check the rights on it."
+        ) from None
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -264,5 +277,8 @@ def read_definition(folder: Path) -> DatasetDefinition:
     try:
         return DatasetDefinition.model_validate(raw)
     except ValidationError as error:
-        faults = [f"{'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()]
+        faults = [
+            f"{'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        ]
         raise ConfigurationFault("; ".join(faults) + ".", place=str(path), remedy="Mend what is named and try again.") from None

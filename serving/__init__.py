@@ -1,0 +1,1 @@
+"""The scoring API, the coach's pages and the store. Never trains."""

@@ -1,0 +1,171 @@
+"""A data folder, read, checked and ready: the one door by which an institution's tables enter the product."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import narwhals as nw
+import pandas as pd
+
+from riskmodel.contract.checking import DatasetCheck
+from riskmodel.contract.definition import FILE_NAME, DatasetDefinition, read_definition
+from riskmodel.contract.findings import CheckReport
+from riskmodel.contract.reading import connect, files_of
+from riskmodel.progress import Progress, silent
+from riskmodel.tables import Frame, Tables
+
+Backend = Literal["duckdb", "pandas"]
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data folder whose tables passed the check.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it lies.
+    definition : DatasetDefinition
+        What `dataset.toml` says.
+    tables : Tables
+        The rows that passed; on DuckDB they are read as they are needed.
+    report : CheckReport
+        Warnings, notes and what was found.
+    """
+
+    folder: Path
+    definition: DatasetDefinition
+    tables: Tables
+    report: CheckReport
+    _keep: tuple[Any, ...] = field(default=(), repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over `dataset.toml` and the content of every table that training reads."""
+        return fingerprint(self.folder, self.definition)
+
+    def outcomes(self) -> pd.DataFrame:
+        """Give enrolment_id and outcome of the closed cohorts; empty where there are none."""
+        if self.tables.outcomes is None:
+            return pd.DataFrame({"enrolment_id": pd.Series(dtype="str"), "outcome": pd.Series(dtype="str")})
+        return self.tables.outcomes.collect(backend="pandas").to_native()
+
+
+def check_dataset(folder: Path, *, progress: Progress = silent, memory_limit: str = "1200MB") -> CheckReport:
+    """Check a data folder and give all findings at once; faults are findings, not errors.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder with `dataset.toml` and the tables that it names.
+    progress : Progress
+        Told which table is being checked.
+    memory_limit : str
+        What DuckDB may hold in memory before it spills to disk.
+
+    Raises
+    ------
+    ConfigurationFault
+        `dataset.toml` is missing or says something that cannot be.
+    """
+    definition = read_definition(folder)
+    with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch, connect(memory_limit) as connection:
+        return DatasetCheck(connection, folder, definition, Path(scratch), progress).run()
+
+
+def load_dataset(
+    folder: Path, *, backend: Backend = "duckdb", progress: Progress = silent, memory_limit: str = "1200MB", threads: int | None = None
+) -> Dataset:
+    """Read and check a data folder.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder with `dataset.toml` and the tables that it names.
+    backend : {'duckdb', 'pandas'}
+        On DuckDB the tables are read as they are needed and may be larger than memory; on pandas they are in memory.
+    progress : Progress
+        Told which table is being checked.
+    memory_limit : str
+        What DuckDB may hold in memory before it spills to disk.
+    threads : int, optional
+        How many threads DuckDB may use; all cores by default.
+
+    Raises
+    ------
+    ConfigurationFault
+        `dataset.toml` is missing or says something that cannot be.
+    DataFault
+        The check found faults; all are told.
+    """
+    definition = read_definition(folder)
+    scratch = tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True)
+    connection = connect(memory_limit, threads)
+    check = DatasetCheck(connection, folder, definition, Path(scratch.name), progress)
+    report = check.run()
+    report.raise_faults(str(folder))
+
+    def frame(name: str) -> Frame | None:
+        if name not in check.clean:
+            return None
+        relation = connection.table(check.clean[name]) if name == "enrolments" else connection.view(check.clean[name])
+        return nw.from_native(relation.df() if backend == "pandas" else relation).lazy()
+
+    enrolments = frame("enrolments")
+    assert enrolments is not None
+    extra = {each.name: frame(f"extra_{each.name}") for each in definition.extra if each.source == "dated"}
+    tables = Tables(
+        enrolments=enrolments,
+        attendance=frame("attendance"),
+        results=frame("results"),
+        outcomes=frame("outcomes"),
+        extra={name: each for name, each in extra.items() if each is not None},
+    )
+    return Dataset(folder, definition, tables, report, (scratch, connection))
+
+
+def fingerprint(folder: Path, definition: DatasetDefinition) -> str:
+    """Give the SHA-256 over `dataset.toml` and the content of every table that training reads, whatever the machine."""
+    digest = hashlib.sha256((folder / FILE_NAME).read_bytes().replace(b"\r\n", b"\n"))
+    tables = [definition.tables[name] for name in ("enrolments", "attendance", "results", "outcomes") if name in definition.tables]  # type: ignore[index]
+    tables += [extra.table for extra in definition.extra if extra.table is not None]
+    for table in tables:
+        for file in files_of(folder, table):
+            digest.update(file.name.encode())
+            with file.open("rb") as handle:
+                while block := handle.read(_BLOCK):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_small(folder: Path, definition: DatasetDefinition, name: Literal["contacts", "coaches"], columns: Sequence[str]) -> pd.DataFrame:
+    from riskmodel.contract.reading import quoted, read_raw
+
+    table = definition.tables.get(name)
+    if table is None:
+        return pd.DataFrame({column: pd.Series(dtype="str") for column in columns})
+    with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch, connect() as connection:
+        raw = read_raw(connection, folder, name, table, Path(scratch))
+        have: Mapping[str, str] = {column.strip().lower(): column for column in raw.columns}
+        sources = {column: have.get(table.columns.get(column, column).strip().lower()) for column in columns}
+        listed = ", ".join(
+            f"CAST({quoted(source)} AS VARCHAR) AS {column}" if source else f"CAST(NULL AS VARCHAR) AS {column}"
+            for column, source in sources.items()
+        )
+        return connection.execute(f"SELECT {listed} FROM {raw.relation} ORDER BY 1").df()
+
+
+def read_contacts(folder: Path, definition: DatasetDefinition) -> pd.DataFrame:
+    """Give student_id, name, email and language of each student, as text; empty where the institution has none."""
+    return _read_small(folder, definition, "contacts", ("student_id", "name", "email", "language"))
+
+
+def read_coaches(folder: Path, definition: DatasetDefinition) -> pd.DataFrame:
+    """Give coach_id, name, email, login_subject and capacity of each coach, as text; empty where the institution has none."""
+    return _read_small(folder, definition, "coaches", ("coach_id", "name", "email", "login_subject", "capacity"))

@@ -1,0 +1,111 @@
+"""The design matrix: features as numbers. A category becomes a column per value; what is not yet known stays NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from riskmodel.catalogue import Catalogue
+
+SIGNS = {"up": 1, "down": -1, "none": 0}
+DAY = "day"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the design matrix.
+
+    Attributes
+    ----------
+    feature : str
+        The feature that it belongs to.
+    category : str or None
+        For a category: the value that it stands for.
+    sign : int
+        1 where the risk may only rise with it, -1 where it may only fall, 0 where either may be.
+    """
+
+    feature: str
+    category: str | None
+    sign: int
+
+
+class Design:
+    """Turns a frame of features into a matrix, always with the same columns in the same order.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        The matrix's columns.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = tuple(columns)
+        self.features = tuple(dict.fromkeys(column.feature for column in self.columns))
+        place = {feature: position for position, feature in enumerate(self.features)}
+        self.feature_of_column = np.array([place[column.feature] for column in self.columns], dtype=np.intp)
+        self._membership = np.zeros((len(self.columns), len(self.features)))
+        self._membership[np.arange(len(self.columns)), self.feature_of_column] = 1.0
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, *, with_day: bool = False) -> Design:
+        """Lay out the columns for a catalogue; `with_day` adds the day itself, for a model of all landmarks at once."""
+        columns: list[Column] = []
+        for feature in catalogue.values():
+            if feature.kind == "category":
+                columns += [Column(feature.name, category, 0) for category in feature.categories]
+            else:
+                columns.append(Column(feature.name, None, SIGNS[feature.direction]))
+        if with_day:
+            columns.append(Column(DAY, None, 0))
+        return cls(columns)
+
+    def matrix(self, frame: pd.DataFrame, day: int | None = None) -> np.ndarray:
+        """Give the matrix of a frame.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, shape (n, any)
+            Holds every feature; other columns are ignored.
+        day : int, optional
+            The landmark, where the design has the day as a column.
+
+        Returns
+        -------
+        numpy.ndarray of float64, shape (n, columns)
+            NaN where a value is not known. An unknown or unseen category is zero in each of its columns.
+        """
+        X = np.empty((len(frame), len(self.columns)))
+        cached: dict[str, Any] = {}
+        for position, column in enumerate(self.columns):
+            if column.feature == DAY and column.feature not in frame:
+                X[:, position] = np.nan if day is None else day
+            elif column.category is None:
+                X[:, position] = frame[column.feature].to_numpy(dtype=float, na_value=np.nan)
+            else:
+                if column.feature not in cached:
+                    cached[column.feature] = frame[column.feature].to_numpy(dtype=object)
+                X[:, position] = cached[column.feature] == column.category
+        return X
+
+    def by_feature(self, contributions: np.ndarray) -> np.ndarray:
+        """Sum contributions of columns, shape (n, columns), to contributions of features, shape (n, features)."""
+        return contributions @ self._membership
+
+    @property
+    def signs(self) -> np.ndarray:
+        """Directions per column: 1, -1 or 0."""
+        return np.array([column.sign for column in self.columns], dtype=np.int64)
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Give the columns as plain records."""
+        return [{"feature": column.feature, "category": column.category, "sign": column.sign} for column in self.columns]
+
+    @classmethod
+    def from_list(cls, records: Sequence[dict[str, Any]]) -> Design:
+        """Take back what `to_list` gave."""
+        return cls([Column(record["feature"], record["category"], int(record["sign"])) for record in records])

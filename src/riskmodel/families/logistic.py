@@ -1,0 +1,106 @@
+"""Logistic regression whose coefficients keep the catalogue's directions.
+
+scikit-learn's has no bounds on coefficients, so the ridge-penalised likelihood is minimised by L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """A fitted logistic regression over a design matrix.
+
+    Each column is standardised and where it is unknown counts as its training mean; whether it is unknown has a coefficient of its own.
+    So what a column adds depends on that column alone, and Shapley values are exact differences from the background's mean.
+
+    Attributes
+    ----------
+    intercept : float
+    mean, scale, weight, unknown : numpy.ndarray, shape (columns,)
+        Training mean and standard deviation, coefficient of the standardised value, coefficient of being unknown.
+    """
+
+    intercept: float
+    mean: np.ndarray
+    scale: np.ndarray
+    weight: np.ndarray
+    unknown: np.ndarray
+
+    def terms(self, X: np.ndarray) -> np.ndarray:
+        """Give what each column adds to the log-odds, shape (n, columns)."""
+        missing = np.isnan(X)
+        Z = np.where(missing, 0.0, (X - self.mean) / self.scale)
+        return Z * self.weight + missing * self.unknown
+
+    def decision(self, X: np.ndarray) -> np.ndarray:
+        """Give log-odds, shape (n,)."""
+        return self.intercept + self.terms(X).sum(axis=1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the parameters as plain numbers."""
+        arrays = {name: getattr(self, name).tolist() for name in ("mean", "scale", "weight", "unknown")}
+        return {"intercept": self.intercept, **arrays}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Logistic:
+        """Take back what `to_dict` gave."""
+        arrays = {name: np.array(content[name], dtype=float) for name in ("mean", "scale", "weight", "unknown")}
+        return cls(float(content["intercept"]), **arrays)
+
+
+def fit_logistic(X: np.ndarray, y: np.ndarray, signs: np.ndarray, l2: float) -> Logistic:
+    """Fit a logistic regression with a ridge penalty and bounded coefficients.
+
+    Parameters
+    ----------
+    X : numpy.ndarray, shape (n, columns)
+        NaN where a value is not known.
+    y : numpy.ndarray, shape (n,)
+        1.0 or 0.0.
+    signs : numpy.ndarray, shape (columns,)
+        1 where a coefficient may not be negative, -1 where it may not be positive, 0 where it is free.
+    l2 : float
+        Penalty: half of it times the sum of squared coefficients is added to the negative log-likelihood.
+
+    Returns
+    -------
+    Logistic
+    """
+    n, p = X.shape
+    missing = np.isnan(X)
+    known = np.maximum((~missing).sum(axis=0), 1)
+    mean = np.where(missing, 0.0, X).sum(axis=0) / known
+    centred = np.where(missing, 0.0, X - mean)
+    scale = np.sqrt((centred**2).sum(axis=0) / known)
+    varies = scale > 1e-12
+    scale = np.where(varies, scale, 1.0)
+    Z = centred / scale
+    gaps = missing.mean(axis=0)
+    told = (gaps > 0) & (gaps < 1)
+    A = np.column_stack([np.ones(n), Z, missing[:, told].astype(float)])
+    penalty = np.concatenate([[0.0], np.full(A.shape[1] - 1, l2)])
+    bounds = [(None, None)]
+    for sign, free in zip(signs, varies, strict=True):
+        bounds.append((0.0, 0.0) if not free else (0.0 if sign > 0 else None, 0.0 if sign < 0 else None))
+    bounds += [(None, None)] * int(told.sum())
+
+    def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = A @ coefficients
+        value = np.logaddexp(0.0, margin).sum() - y @ margin + 0.5 * (penalty * coefficients**2).sum()
+        gradient = A.T @ (expit(margin) - y) + penalty * coefficients
+        return value / n, gradient / n
+
+    base = np.clip(y.mean(), 1e-6, 1 - 1e-6)
+    first = np.zeros(A.shape[1])
+    first[0] = np.log(base / (1 - base))
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-8})
+    unknown = np.zeros(p)
+    unknown[told] = found.x[p + 1 :]
+    return Logistic(float(found.x[0]), mean, scale, found.x[1 : p + 1], unknown)

@@ -1,0 +1,78 @@
+"""A recipe: which family, with which parameters. Read from a declarative file in `models/`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from riskmodel.errors import ConfigurationFault
+from riskmodel.resources import family_file
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LogisticParameters(_Part):
+    """Parameters of the logistic regression."""
+
+    l2: float = Field(default=30.0, gt=0, description="Strength of the ridge penalty on standardised coefficients.")
+
+
+class BoostedParameters(_Part):
+    """Parameters of the boosted trees; few leaves keep each tree explainable by a small table."""
+
+    trees: int = Field(default=120, ge=1, le=2000)
+    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    leaves: int = Field(default=6, ge=2, le=8)
+    least_students_in_leaf: int = Field(default=40, ge=1)
+    l2: float = Field(default=20.0, ge=0)
+    feature_fraction: float = Field(default=0.5, gt=0, le=1)
+    row_fraction: float = Field(default=0.8, gt=0, le=1)
+
+
+class Recipe(_Part):
+    """How a model is fitted, apart from the data.
+
+    `layout` is 'per_landmark' (a model of its own for each landmark) or 'pooled' (one that knows the day). `blend_weight` is the share of
+    the logistic regression in a blend; without it the share is chosen on out-of-fold predictions.
+    """
+
+    family: Literal["logistic", "lightgbm", "blend"] = "blend"
+    layout: Literal["per_landmark", "pooled"] = "per_landmark"
+    seed: int = 20
+    threads: int = Field(default=1, ge=1, description="Threads that trees are grown with; the artefact's bytes depend on it.")
+    folds: int = Field(default=5, ge=2, description="Folds of students where there is one cohort.")
+    background: int = Field(default=2000, ge=10, description="Most training students per landmark that explanations are told against.")
+    programme: bool = Field(default=True, description="Whether the programme itself is a feature.")
+    blend_weight: float | None = Field(default=None, ge=0, le=1)
+    logistic: LogisticParameters = LogisticParameters()
+    lightgbm: BoostedParameters = BoostedParameters()
+    search: dict[str, Any] = Field(default_factory=dict, description="Ranges that a search may try; not used in fitting.")
+
+
+def read_recipe(name_or_path: str | Path) -> Recipe:
+    """Read a recipe by a family's name ('logistic', 'lightgbm', 'blend') or from a file.
+
+    Raises
+    ------
+    ConfigurationFault
+        There is no such file, it is no TOML, or it says something that cannot be.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = family_file(str(name_or_path))
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+    except FileNotFoundError:
+        raise ConfigurationFault(
+            "there is no such model family.", place=str(path), remedy="Choose logistic, lightgbm or blend, or name a file."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationFault(f"this is not valid TOML: {error}.", place=str(path), remedy="Mend the line that is named.") from None
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ConfigurationFault(f"{faults}.", place=str(path), remedy="Mend what is named and try again.") from None

@@ -1,0 +1,116 @@
+"""What is usual in a programme at a cut: medians of its students' figures, and which tests were due.
+
+Computed from all students of a programme and cohort together; kept with a model, so that one student alone can be compared as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+LEAST_STUDENTS = 5
+DUE_SHARE = 0.3
+EVERYONE = "*"
+
+TEST_COLUMNS = ("course", "test", "first_day", "median_day", "grade_mean", "grade_sd", "credits")
+
+
+@dataclass(frozen=True)
+class ProgrammeContext:
+    """What is usual, per cohort and programme.
+
+    Attributes
+    ----------
+    usual : pandas.DataFrame
+        Index (cohort, programme); one column per compared figure with its median. The programme `EVERYONE` holds the cohort's own
+        median, which stands in for programmes with fewer than `LEAST_STUDENTS` students.
+    tests : pandas.DataFrame
+        One row per test that was due: cohort, programme, course, test, first_day, median_day (days since the start), grade_mean,
+        grade_sd (of first attempts, in points), credits.
+    """
+
+    usual: pd.DataFrame
+    tests: pd.DataFrame
+
+    def medians(self, place: pd.DataFrame, figures: Sequence[str]) -> pd.DataFrame:
+        """Give the programme's medians for each student; the cohort's where the programme is too small or unknown.
+
+        Parameters
+        ----------
+        place : pandas.DataFrame
+            cohort and programme per student.
+        figures : sequence of str
+            Columns of `usual`.
+        """
+        table = self.usual.reindex(columns=list(figures))
+        own = table.reindex(pd.MultiIndex.from_frame(place[["cohort", "programme"]]))
+        everyone = table.reindex(pd.MultiIndex.from_arrays([place["cohort"], [EVERYONE] * len(place)]))
+        values = np.where(np.isnan(own.to_numpy(dtype=float)), everyone.to_numpy(dtype=float), own.to_numpy(dtype=float))
+        return pd.DataFrame(values, index=place.index, columns=list(figures))
+
+    def for_cohort(self, cohort: str) -> ProgrammeContext:
+        """Give the context of one cohort under the name of another, so that new students are compared with the last ones known.
+
+        Parameters
+        ----------
+        cohort : str
+            The name under which every row is to be found. Where several cohorts are held, the last one of the frame stands in.
+        """
+        if self.usual.empty:
+            return self
+        last = self.usual.index.get_level_values(0)[-1]
+        usual = self.usual.xs(last, level=0, drop_level=False)
+        usual = usual.set_index(
+            pd.MultiIndex.from_arrays([[cohort] * len(usual), usual.index.get_level_values(1)], names=usual.index.names)
+        )
+        tests = self.tests[self.tests["cohort"] == last].assign(cohort=cohort)
+        return ProgrammeContext(usual, tests)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the context as plain lists and numbers, for JSON; NaN becomes None."""
+        usual = self.usual.reset_index()
+        return {"usual": _records(usual), "tests": _records(self.tests)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> ProgrammeContext:
+        """Take back what `to_dict` gave."""
+        usual = pd.DataFrame(content["usual"])
+        if usual.empty:
+            usual = pd.DataFrame({"cohort": pd.Series(dtype="str"), "programme": pd.Series(dtype="str")})
+        usual = usual.set_index(["cohort", "programme"]).astype(float)
+        tests = pd.DataFrame(content["tests"], columns=["cohort", "programme", *TEST_COLUMNS])
+        numbers = [column for column in TEST_COLUMNS if column not in ("course", "test")]
+        tests = tests.astype(dict.fromkeys(numbers, float) | {"cohort": "str", "programme": "str", "course": "str", "test": "str"})
+        return cls(usual, tests)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict(orient="records")]
+
+
+def usual_figures(own: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
+    """Give the median of every column per cohort and programme, and per cohort as a whole.
+
+    Parameters
+    ----------
+    own : pandas.DataFrame
+        One row per enrolment, numeric.
+    place : pandas.DataFrame
+        cohort and programme, same index.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index (cohort, programme), with the programme `EVERYONE` per cohort; programmes under `LEAST_STUDENTS` students are absent.
+    """
+    joined = pd.concat([place[["cohort", "programme"]], own], axis=1)
+    per_programme = joined.groupby(["cohort", "programme"], sort=True)
+    medians = per_programme.median()[per_programme.size() >= LEAST_STUDENTS]
+    everyone = joined.drop(columns="programme").groupby("cohort", sort=True).median()
+    everyone.index = pd.MultiIndex.from_arrays([everyone.index, [EVERYONE] * len(everyone)], names=["cohort", "programme"])
+    return pd.concat([medians, everyone]).sort_index()

@@ -1,0 +1,493 @@
+"""A fitted model of one target: what it was made from, its decision values and probabilities, its explanations, and its folder of text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from riskmodel.calibration import Platt, fit_platt, log_loss
+from riskmodel.catalogue import Catalogue, Feature
+from riskmodel.design import Design
+from riskmodel.errors import DataFault, ModelFault
+from riskmodel.explain.shapley import PatternCounts, TreeExplainer
+from riskmodel.families.boosted import fit_boosted, read_trees
+from riskmodel.families.logistic import Logistic, fit_logistic
+from riskmodel.families.recipe import Recipe
+from riskmodel.features.context import ProgrammeContext
+from riskmodel.files import atomic_folder
+from riskmodel.progress import Progress, silent
+
+FORMAT = "riskmodel"
+FORMAT_VERSION = 1
+MODEL_FILE, CHECKSUM_FILE = "model.json", "checksums.json"
+LEAST_LEAVERS = 10
+_BLEND_GRID = tuple(round(0.1 * step, 1) for step in range(11))
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Where a model comes from; kept with it and told on its card.
+
+    Attributes
+    ----------
+    definition : dict
+        Cohorts and the definition of the outcome, as `dataset.toml` says them.
+    fingerprint : str
+        SHA-256 of the data.
+    students : dict
+        Per cohort: students and leavers at the first landmark.
+    trained_on : tuple of str
+        Cohorts that it learnt from.
+    tested_on : str
+        The cohort that its figures were measured on, or nothing.
+    versions : dict
+        Versions of the libraries that it was fitted with.
+    """
+
+    definition: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+    students: dict[str, Any] = field(default_factory=dict)
+    trained_on: tuple[str, ...] = ()
+    tested_on: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Contributions in calibrated log-odds; baseline plus the sum of a row is that row's decision value.
+
+    Attributes
+    ----------
+    baseline : float
+        Mean decision value of the background.
+    contributions : numpy.ndarray, shape (n, features)
+    features : tuple of str
+        Names, in the order of the columns.
+    """
+
+    baseline: float
+    contributions: np.ndarray
+    features: tuple[str, ...]
+
+
+class Member:
+    """What a model says at one landmark: logistic regression, trees or both, blended and calibrated in log-odds.
+
+    Parameters
+    ----------
+    logistic : Logistic or None
+    trees : str or None
+        LightGBM's text.
+    weight : float
+        Share of the logistic regression in the blend.
+    platt : Platt
+    linear_mean : numpy.ndarray or None, shape (columns,)
+        Mean of the logistic terms in the background.
+    patterns : PatternCounts or None
+        The background's patterns in the trees.
+    columns : int
+        Columns of the design matrix.
+    """
+
+    def __init__(
+        self,
+        logistic: Logistic | None,
+        trees: str | None,
+        weight: float,
+        platt: Platt,
+        linear_mean: np.ndarray | None,
+        patterns: PatternCounts | None,
+        columns: int,
+    ) -> None:
+        self.logistic = logistic
+        self.trees_text = trees
+        self.weight = weight
+        self.platt = platt
+        self.linear_mean = linear_mean
+        self.patterns = patterns
+        self.trees: TreeExplainer | None = None
+        if trees is not None and patterns is not None:
+            parsed = read_trees(trees, columns)
+            self.trees = TreeExplainer(parsed, patterns.weights(parsed))
+
+    def decision(self, X: np.ndarray) -> np.ndarray:
+        """Give calibrated log-odds, shape (n,)."""
+        total = np.zeros(len(X))
+        if self.logistic is not None:
+            total += self.weight * self.logistic.decision(X)
+        if self.trees is not None:
+            total += (1 - self.weight) * self.trees.decision(X)
+        return self.platt.apply(total)
+
+    def explain(self, X: np.ndarray) -> tuple[float, np.ndarray]:
+        """Give the baseline and the contributions of columns, shape (n, columns), in calibrated log-odds."""
+        baseline, total = 0.0, np.zeros_like(X)
+        if self.logistic is not None and self.linear_mean is not None:
+            total += self.weight * (self.logistic.terms(X) - self.linear_mean)
+            baseline += self.weight * (self.logistic.intercept + float(self.linear_mean.sum()))
+        if self.trees is not None:
+            total += (1 - self.weight) * self.trees.contributions(X)
+            baseline += (1 - self.weight) * self.trees.baseline
+        return self.platt.slope * baseline + self.platt.intercept, self.platt.slope * total
+
+
+@dataclass(frozen=True)
+class RiskModel:
+    """A fitted model of one target at all its landmarks.
+
+    Attributes
+    ----------
+    target : str
+        'dropout' or 'leave'.
+    catalogue : Catalogue
+        The features that it looks at.
+    design : Design
+        How they become columns.
+    members : mapping of landmark to Member
+    recipe : Recipe
+    facts : ModelFacts
+    measured : dict
+        What was measured on the test cohort, per landmark as text; empty where nothing was.
+    contexts : mapping of landmark to ProgrammeContext
+        What was usual in the programmes of the newest cohort, for a student who is scored alone.
+    version : str
+        Given at registration; empty before.
+    """
+
+    target: str
+    catalogue: Catalogue
+    design: Design
+    members: Mapping[int, Member]
+    recipe: Recipe
+    facts: ModelFacts
+    measured: dict[str, Any] = field(default_factory=dict)
+    contexts: Mapping[int, ProgrammeContext] = field(default_factory=dict)
+    version: str = ""
+
+    @property
+    def landmarks(self) -> tuple[int, ...]:
+        """Days at which it can score, in rising order."""
+        return tuple(sorted(self.members))
+
+    def landmark_for(self, day: float) -> int | None:
+        """Give the last landmark passed by a day, or None before the first."""
+        passed = [landmark for landmark in self.landmarks if landmark <= day]
+        return passed[-1] if passed else None
+
+    def _member(self, landmark: int) -> Member:
+        if landmark not in self.members:
+            known = ", ".join(map(str, self.landmarks))
+            raise ModelFault(f"this model has no landmark {landmark}.", remedy=f"It has {known}.")
+        return self.members[landmark]
+
+    def decision(self, frame: pd.DataFrame, landmark: int) -> np.ndarray:
+        """Give calibrated log-odds.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, shape (n, any)
+            Holds every feature of the catalogue.
+        landmark : int
+            One of the model's landmarks.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n,)
+
+        Raises
+        ------
+        ModelFault
+            The model has no such landmark.
+        """
+        return self._member(landmark).decision(self.design.matrix(frame, landmark))
+
+    def probability(self, frame: pd.DataFrame, landmark: int) -> np.ndarray:
+        """Give the probability of the target, shape (n,), in the open interval from 0 to 1."""
+        return np.asarray(expit(self.decision(frame, landmark)))
+
+    def explain(self, frame: pd.DataFrame, landmark: int) -> Explanation:
+        """Give the contribution of every feature, in calibrated log-odds, against the training students of that landmark."""
+        baseline, columns = self._member(landmark).explain(self.design.matrix(frame, landmark))
+        return Explanation(baseline, self.design.by_feature(columns), self.design.features)
+
+    def save(self, folder: Path) -> None:
+        """Write the model as a folder of text, whole or not at all; equal models give equal bytes.
+
+        Raises
+        ------
+        RiskModelError
+            The folder can't be written or holds something already.
+        """
+        with atomic_folder(folder) as place:
+            files = {MODEL_FILE: _dumps(self._content())}
+            for landmark, member in self.members.items():
+                if member.trees_text is not None:
+                    files[f"trees-{landmark}.txt"] = member.trees_text
+            for name, text in files.items():
+                (place / name).write_bytes(text.encode())
+            sums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
+            (place / CHECKSUM_FILE).write_bytes(_dumps(sums).encode())
+
+    def _content(self) -> dict[str, Any]:
+        members = {}
+        for landmark, member in sorted(self.members.items()):
+            members[str(landmark)] = {
+                "weight": member.weight,
+                "platt": asdict(member.platt),
+                "logistic": None if member.logistic is None else member.logistic.to_dict(),
+                "trees": None if member.trees_text is None else f"trees-{landmark}.txt",
+                "linear_mean": None if member.linear_mean is None else member.linear_mean.tolist(),
+                "patterns": None
+                if member.patterns is None
+                else {name: getattr(member.patterns, name).tolist() for name in ("tree", "pattern", "count")},
+            }
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "target": self.target,
+            "version": self.version,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "facts": asdict(self.facts),
+            "measured": self.measured,
+            "catalogue": [asdict(feature) for feature in self.catalogue.values()],
+            "design": self.design.to_list(),
+            "members": members,
+            "contexts": {str(landmark): context.to_dict() for landmark, context in sorted(self.contexts.items())},
+        }
+
+
+def _dumps(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def load_model(folder: Path) -> RiskModel:
+    """Read a model from its folder; no code of the folder's is run.
+
+    Parameters
+    ----------
+    folder : Path
+        What `RiskModel.save` wrote.
+
+    Raises
+    ------
+    ModelFault
+        The folder is missing, damaged, foreign or of a newer format; the reason is named.
+    """
+    remedy = "Fetch the model folder again, whole, or promote once more."
+    try:
+        sums = json.loads((folder / CHECKSUM_FILE).read_text(encoding="utf-8"))
+        texts = {}
+        for name, expected in sums.items():
+            if Path(name).name != name:
+                raise ModelFault("a checksum names a file outside the folder.", place=str(folder), remedy=remedy)
+            content = (folder / name).read_bytes()
+            if hashlib.sha256(content).hexdigest() != expected:
+                raise ModelFault(f"the file {name} was changed after the model was written.", place=str(folder), remedy=remedy)
+            texts[name] = content.decode("utf-8")
+        told = json.loads(texts[MODEL_FILE], parse_constant=_refuse_constant)
+        if not isinstance(told, dict) or told.get("format") != FORMAT:
+            raise ModelFault("this is not a model of this product.", place=str(folder), remedy=remedy)
+        if told["format_version"] > FORMAT_VERSION:
+            raise ModelFault("this model was written by a newer version of the product.", place=str(folder), remedy="Upgrade riskmodel.")
+        return _from_content(told, texts)
+    except FileNotFoundError as error:
+        missing = Path(str(error.filename)).name
+        raise ModelFault(f"the file {missing} is missing, so this is no whole model folder.", place=str(folder), remedy=remedy) from None
+    except OSError as error:
+        raise ModelFault(f"the folder can't be read ({error.strerror}).", place=str(folder), remedy=remedy) from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ModelFault(f"this model folder is damaged ({type(error).__name__}: {error}).", place=str(folder), remedy=remedy) from None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number that a model holds")
+
+
+def _from_content(told: dict[str, Any], texts: Mapping[str, str]) -> RiskModel:
+    design = Design.from_list(told["design"])
+    members = {}
+    for landmark, each in told["members"].items():
+        patterns = each["patterns"]
+        members[int(landmark)] = Member(
+            None if each["logistic"] is None else Logistic.from_dict(each["logistic"]),
+            None if each["trees"] is None else texts[each["trees"]],
+            float(each["weight"]),
+            Platt(**each["platt"]),
+            None if each["linear_mean"] is None else np.array(each["linear_mean"], dtype=float),
+            None
+            if patterns is None
+            else PatternCounts(*(np.array(patterns[name], dtype=np.int64) for name in ("tree", "pattern", "count"))),
+            len(design.columns),
+        )
+    facts = told["facts"] | {"trained_on": tuple(told["facts"]["trained_on"])}
+    return RiskModel(
+        target=told["target"],
+        catalogue=Catalogue(Feature(**(each | {"categories": tuple(each["categories"])})) for each in told["catalogue"]),
+        design=design,
+        members=members,
+        recipe=Recipe.model_validate(told["recipe"]),
+        facts=ModelFacts(**facts),
+        measured=told["measured"],
+        contexts={int(landmark): ProgrammeContext.from_dict(each) for landmark, each in told["contexts"].items()},
+        version=told["version"],
+    )
+
+
+def fit_model(
+    frames: Mapping[int, pd.DataFrame],
+    target: str,
+    catalogue: Catalogue,
+    recipe: Recipe,
+    *,
+    facts: ModelFacts | None = None,
+    contexts: Mapping[int, ProgrammeContext] | None = None,
+    progress: Progress = silent,
+) -> RiskModel:
+    """Fit one target's model.
+
+    The blend's weight and the calibration are fitted on out-of-fold decision values: each cohort is predicted from the others; where
+    there is one cohort, each fold of students from the other folds. A student never stands on both sides.
+
+    Parameters
+    ----------
+    frames : mapping of landmark to pandas.DataFrame
+        Features of the training cohorts with student_id, cohort and a column named as the target; rows without a label are left out.
+    target : str
+        'dropout' or 'leave'.
+    catalogue : Catalogue
+        Features to look at.
+    recipe : Recipe
+        Family and parameters.
+    facts : ModelFacts, optional
+        Where the data come from.
+    contexts : mapping of landmark to ProgrammeContext, optional
+        Kept for students who are scored alone.
+    progress : Progress
+        Told which landmark is being fitted.
+
+    Returns
+    -------
+    RiskModel
+
+    Raises
+    ------
+    DataFault
+        There are fewer than ten students who left, or who stayed, at a landmark.
+    """
+    pooled = recipe.layout == "pooled"
+    design = Design.of(catalogue, with_day=pooled)
+    samples = {landmark: _Sample.of(frame, target, design, landmark) for landmark, frame in sorted(frames.items())}
+    members: dict[int, Member] = {}
+    if pooled:
+        progress(0, 1, f"fitting {target}")
+        parts = _fit_parts(_Sample.join(list(samples.values())), design, recipe)
+        members = {landmark: parts.member(sample, recipe, len(design.columns)) for landmark, sample in samples.items()}
+    else:
+        for place, (landmark, sample) in enumerate(samples.items()):
+            progress(place, len(samples), f"fitting {target} at day {landmark}")
+            members[landmark] = _fit_parts(sample, design, recipe).member(sample, recipe, len(design.columns))
+    progress(1, 1, f"fitted {target}")
+    return RiskModel(target, catalogue, design, members, recipe, facts or ModelFacts(), contexts=contexts or {})
+
+
+@dataclass(frozen=True)
+class _Sample:
+    X: np.ndarray
+    y: np.ndarray
+    cohort: np.ndarray
+    student: np.ndarray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, target: str, design: Design, landmark: int) -> _Sample:
+        known = frame[frame[target].notna()]
+        y = known[target].to_numpy(dtype=float)
+        if y.sum() < LEAST_LEAVERS or (1 - y).sum() < LEAST_LEAVERS:
+            raise DataFault(
+                f"at day {landmark} only {int(y.sum())} of {len(y)} students have the outcome '{target}'; a model needs {LEAST_LEAVERS} on either side.",
+                remedy="Add a cohort, or take this landmark out of dataset.toml; the first-test rule needs no model.",
+            )
+        return cls(design.matrix(known, landmark), y, known["cohort"].to_numpy(dtype=object), known["student_id"].to_numpy(dtype=object))
+
+    @classmethod
+    def join(cls, samples: Sequence[_Sample]) -> _Sample:
+        return cls(*(np.concatenate([getattr(sample, name) for sample in samples]) for name in ("X", "y", "cohort", "student")))
+
+    def where(self, chosen: np.ndarray) -> _Sample:
+        return _Sample(self.X[chosen], self.y[chosen], self.cohort[chosen], self.student[chosen])
+
+    def held_out(self, folds: int) -> list[np.ndarray]:
+        """Give, per fold, which rows are predicted from the others."""
+        cohorts = sorted(set(self.cohort))
+        if len(cohorts) > 1:
+            return [self.cohort == cohort for cohort in cohorts]
+        fold = np.array([int(hashlib.sha256(str(student).encode()).hexdigest()[:8], 16) % folds for student in self.student])
+        return [fold == each for each in range(folds) if (fold == each).any()]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    logistic: Logistic | None
+    trees: str | None
+    weight: float
+    platt: Platt
+
+    def member(self, sample: _Sample, recipe: Recipe, columns: int) -> Member:
+        """Put the parts together with the background of one landmark: its training students, evenly thinned to the recipe's number."""
+        step = max(1, -(-len(sample.y) // recipe.background))
+        background = sample.X[::step]
+        mean = None if self.logistic is None else self.logistic.terms(background).mean(axis=0)
+        patterns = None if self.trees is None else PatternCounts.of(read_trees(self.trees, columns), background)
+        return Member(self.logistic, self.trees, self.weight, self.platt, mean, patterns, columns)
+
+
+def _fit_parts(sample: _Sample, design: Design, recipe: Recipe) -> _Parts:
+    out_of_fold = np.zeros((2, len(sample.y)))
+    for held in sample.held_out(recipe.folds):
+        rest = ~held & ~np.isin(sample.student, sample.student[held])
+        if len(set(sample.y[rest])) < 2:
+            raise DataFault("the students left for training all have the same outcome.", remedy="Check the outcomes, or add a cohort.")
+        logistic, trees = _fit_once(sample.where(rest), design, recipe)
+        if logistic is not None:
+            out_of_fold[0, held] = logistic.decision(sample.X[held])
+        if trees is not None:
+            out_of_fold[1, held] = read_trees(trees, len(design.columns)).decision(sample.X[held])
+    weight = _blend_weight(out_of_fold, sample.y, recipe)
+    platt = fit_platt(weight * out_of_fold[0] + (1 - weight) * out_of_fold[1], sample.y)
+    logistic, trees = _fit_once(sample, design, recipe)
+    return _Parts(logistic, trees, weight, platt)
+
+
+def _fit_once(sample: _Sample, design: Design, recipe: Recipe) -> tuple[Logistic | None, str | None]:
+    logistic = trees = None
+    if recipe.family in ("logistic", "blend"):
+        logistic = fit_logistic(sample.X, sample.y, design.signs, recipe.logistic.l2)
+    if recipe.family in ("lightgbm", "blend"):
+        trees = fit_boosted(sample.X, sample.y, design.signs, recipe.lightgbm, seed=recipe.seed, threads=recipe.threads)
+    return logistic, trees
+
+
+def _blend_weight(out_of_fold: np.ndarray, y: np.ndarray, recipe: Recipe) -> float:
+    if recipe.family == "logistic":
+        return 1.0
+    if recipe.family == "lightgbm":
+        return 0.0
+    if recipe.blend_weight is not None:
+        return recipe.blend_weight
+    losses = {}
+    for weight in _BLEND_GRID:
+        margin = weight * out_of_fold[0] + (1 - weight) * out_of_fold[1]
+        losses[weight] = log_loss(fit_platt(margin, y).apply(margin), y)
+    return min(losses, key=lambda weight: (losses[weight], abs(weight - 0.5)))
+
+
+def with_measured(model: RiskModel, measured: dict[str, Any], version: str = "") -> RiskModel:
+    """Give the same model with what was measured of it."""
+    return replace(model, measured=measured, version=version or model.version)
