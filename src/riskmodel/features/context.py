@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 LEAST_STUDENTS = 5
-DUE_SHARE = 0.3
+DUE_SHARE = 0.5
 EVERYONE = "*"
 
 TEST_COLUMNS = ("course", "test", "first_day", "median_day", "grade_mean", "grade_sd", "credits")

@@ -48,6 +48,7 @@ FACTS = {
     "fact_credits_due": "credits that were to be had by then",
 }
 
+LEAST_WEIGHT = 0.25  # a quiz that counts for less than a quarter of the largest test is no 'last grade'
 _KEY = ["course", "test"]
 
 
@@ -158,6 +159,13 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext)
     pairs["is_passed"] = pairs["is_passed"].fillna(0.0)
     spread = pairs["grade_sd"].where(pairs["grade_sd"] > 0)
     pairs["z"] = (pairs["first_grade"] - pairs["grade_mean"]) / spread
+    # A test of many credits says more than a quiz; where any credits are unknown, all tests count alike.
+    known = pairs.groupby("enrolment_id")["credits"].transform("min") > 0
+    pairs["size"] = pairs["credits"].where(known, 1.0)
+    pairs["missed"] = pairs["size"] * (1 - pairs["is_taken"])
+    pairs["gained"] = pairs["size"] * pairs["is_passed"]
+    pairs["z_size"] = pairs["size"].where(pairs["z"].notna())
+    pairs["z_weighted"] = pairs["z"] * pairs["size"]
     pairs["later"] = (pairs["own_day"] - pairs["median_day"]).where(pairs["is_taken"] > 0)
     pairs["open"] = ((pairs["is_taken"] > 0) & (pairs["is_passed"] == 0)).astype(float)
     pairs["earned"] = pairs["credits"] * pairs["is_passed"]
@@ -167,7 +175,11 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext)
         due=("is_taken", "size"),
         taken=("is_taken", "sum"),
         passed=("is_passed", "sum"),
-        z=("z", "mean"),
+        size=("size", "sum"),
+        missed=("missed", "sum"),
+        gained=("gained", "sum"),
+        z_weighted=("z_weighted", "sum"),
+        z_size=("z_size", "sum"),
         later=("later", "mean"),
         open=("open", "sum"),
         earned=("earned", "sum"),
@@ -177,13 +189,14 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext)
     )
     out = pd.DataFrame(index=place.index)
     sums = sums.reindex(place.index)
-    out["tests_missed_share"] = 1 - sums["taken"] / sums["due"]
-    out["tests_passed_share"] = sums["passed"] / sums["due"]
+    out["tests_missed_share"] = sums["missed"] / sums["size"]
+    out["tests_passed_share"] = sums["gained"] / sums["size"]
     out["tests_later_than_programme"] = sums["later"]
-    out["grade_mean_vs_programme"] = sums["z"]
+    out["grade_mean_vs_programme"] = sums["z_weighted"] / sums["z_size"].where(sums["z_size"] > 0)
     out["resits_open"] = sums["open"]
     out["credits_share"] = sums["earned"] / sums["credits"].where(sums["credits"] > 0)
-    graded = pairs[pairs["z"].notna()].sort_values(["enrolment_id", "known_day", "own_day", *_KEY])
+    largest = pairs.groupby("enrolment_id")["size"].transform("max")
+    graded = pairs[pairs["z"].notna() & (pairs["size"] >= LEAST_WEIGHT * largest)].sort_values(["enrolment_id", "known_day", "own_day", *_KEY])
     out["last_grade_vs_programme"] = graded.groupby("enrolment_id")["z"].last().reindex(place.index)
     first = (
         pairs.sort_values(["enrolment_id", "median_day", *_KEY])
