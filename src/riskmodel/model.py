@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from riskmodel.calibration import Platt, fit_platt, log_loss
 from riskmodel.catalogue import Catalogue, Feature
@@ -50,6 +51,8 @@ class ModelFacts:
         The cohort that its figures were measured on, or nothing.
     versions : dict
         Versions of the libraries that it was fitted with.
+    prior_education_rates : dict
+        Per landmark (as text): how many of each kind left, for the comparison with prior education alone.
     """
 
     definition: dict[str, Any] = field(default_factory=dict)
@@ -58,6 +61,7 @@ class ModelFacts:
     trained_on: tuple[str, ...] = ()
     tested_on: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    prior_education_rates: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -414,7 +418,7 @@ class _Sample:
                 f"at day {landmark} only {int(y.sum())} of {len(y)} students have the outcome '{target}'; a model needs {LEAST_LEAVERS} on either side.",
                 remedy="Add a cohort, or take this landmark out of dataset.toml; the first-test rule needs no model.",
             )
-        return cls(design.matrix(known, landmark), y, known["cohort"].to_numpy(dtype=object), known["student_id"].to_numpy(dtype=object))
+        return cls(design.matrix(known, landmark), y, known["cohort"].to_numpy(dtype="U"), known["student_id"].to_numpy(dtype="U"))
 
     @classmethod
     def join(cls, samples: Sequence[_Sample]) -> _Sample:
@@ -466,6 +470,11 @@ def _fit_parts(sample: _Sample, design: Design, recipe: Recipe) -> _Parts:
 
 
 def _fit_once(sample: _Sample, design: Design, recipe: Recipe) -> tuple[Logistic | None, str | None]:
+    with threadpool_limits(limits=recipe.threads):  # the artefact's bytes depend on the number of threads
+        return _fit_families(sample, design, recipe)
+
+
+def _fit_families(sample: _Sample, design: Design, recipe: Recipe) -> tuple[Logistic | None, str | None]:
     logistic = trees = None
     if recipe.family in ("logistic", "blend"):
         logistic = fit_logistic(sample.X, sample.y, design.signs, recipe.logistic.l2)

@@ -100,7 +100,7 @@ def fit_logistic(X: np.ndarray, y: np.ndarray, signs: np.ndarray, l2: float) -> 
     base = np.clip(y.mean(), 1e-6, 1 - 1e-6)
     first = np.zeros(A.shape[1])
     first[0] = np.log(base / (1 - base))
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-8})
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300, "ftol": 1e-11, "gtol": 1e-7})
     unknown = np.zeros(p)
     unknown[told] = found.x[p + 1 :]
     return Logistic(float(found.x[0]), mean, scale, found.x[1 : p + 1], unknown)

@@ -1,0 +1,103 @@
+"""The gates that a challenger passes or not: it must find more leavers than what schools do by hand, beyond chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from riskmodel.measuring import BEYOND_CHANCE
+from riskmodel.policy import Policy
+
+RULES = {"first_test": "the first-test rule", "prior_education": "prior education alone", "lot": "a lot"}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One comparison: at a landmark, against one rule.
+
+    Attributes
+    ----------
+    landmark : int
+    rule : str
+        'first_test', 'prior_education' or 'lot'.
+    passed : bool or None
+        None where the rule does not exist at that landmark.
+    words : str
+        The comparison in a sentence.
+    """
+
+    landmark: int
+    rule: str
+    passed: bool | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All gates of one target."""
+
+    target: str
+    gates: tuple[Gate, ...]
+    reason: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the challenger may become champion."""
+        return not self.reason
+
+    def told(self) -> str:
+        """Give the verdict as lines of text."""
+        signs = {True: "passed ", False: "refused", None: "  -    "}
+        lines = [f"  {signs[gate.passed]} {gate.words}" for gate in self.gates]
+        ending = "may become champion" if self.passed else f"refused: {self.reason}"
+        return "\n".join([f"{self.target}:", *lines, f"  {ending}"])
+
+
+def judge(target: str, measured: Mapping[str, Any], policy: Policy) -> Verdict:
+    """Hold what was measured on the test cohort against the gates.
+
+    Parameters
+    ----------
+    target : str
+    measured : mapping
+        Per landmark (as text) what `riskmodel.measuring.measure` gave; empty where no cohort was held out.
+    policy : Policy
+        Names the landmarks and the capacity.
+
+    Returns
+    -------
+    Verdict
+        Passed when, at every landmark named, the model finds more leavers than each rule that exists there, with more than
+        `BEYOND_CHANCE` confidence on the same students.
+    """
+    if not measured:
+        return Verdict(target, (), "no cohort was held out, so nothing was measured; a second closed cohort is needed.")
+    missing = [day for day in policy.promote_at if str(day) not in measured]
+    if missing:
+        return Verdict(target, (), f"nothing was measured at day {', '.join(map(str, missing))}, which policy.toml names in promote_at.")
+    gates = []
+    for day in policy.promote_at:
+        figures = measured[str(day)]
+        gates += [_gate(day, rule, figures) for rule in RULES]
+    if not any(gate.passed for gate in gates if gate.rule == "lot"):
+        return Verdict(target, tuple(gates), "no usable signal: the model finds no more leavers than a lot would, beyond chance.")
+    failed = [gate for gate in gates if gate.passed is False]
+    if failed:
+        return Verdict(target, tuple(gates), "; ".join(f"at day {gate.landmark} it does not beat {RULES[gate.rule]} beyond chance" for gate in failed) + ".")
+    return Verdict(target, tuple(gates), "")
+
+
+def _gate(day: int, rule: str, figures: Mapping[str, Any]) -> Gate:
+    baseline = figures["baselines"].get(rule)
+    if baseline is None:
+        return Gate(day, rule, None, f"day {day}: {RULES[rule]} does not exist here yet.")
+    more = baseline["more_found"]
+    invited = round(figures["capacity_share"] * figures["students"])
+    own = figures["recall_at_capacity"] * figures["leavers"]
+    theirs = baseline["recall_at_capacity"] * figures["leavers"]
+    words = (
+        f"day {day}: of {invited} invited, {own:.0f} leavers by the model and {theirs:.0f} by {RULES[rule]}; "
+        f"{more['value']:+.0f}, and with {100 * BEYOND_CHANCE:g} % confidence at least {more['low']:+.0f}."
+    )
+    return Gate(day, rule, more["low"] > 0, words)

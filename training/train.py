@@ -1,0 +1,250 @@
+"""Train: fit on earlier cohorts, measure on the latest closed one, log everything to MLflow, register as challenger."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from riskmodel.baselines import prior_education_rates
+from riskmodel.contract.dataset import Dataset, load_dataset
+from riskmodel.contract.definition import DatasetDefinition
+from riskmodel.families.recipe import Recipe
+from riskmodel.features import catalogue
+from riskmodel.features.context import ProgrammeContext
+from riskmodel.landmarks import LandmarkFrames, landmark_frames
+from riskmodel.measuring import measure
+from riskmodel.model import ModelFacts, RiskModel, fit_model, with_measured
+from riskmodel.policy import Policy, read_policy
+from riskmodel.progress import Progress, silent
+from riskmodel.tables import TARGETS
+from riskmodel.workspace import Workspace
+from training import plots
+from training.tracking import CHALLENGER, MODEL_ARTEFACT, open_tracking, registered_name
+
+LIBRARIES = ("riskmodel", "numpy", "pandas", "scipy", "lightgbm", "duckdb", "narwhals")
+EXPLAINED_ROWS = 50
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One target's challenger.
+
+    Attributes
+    ----------
+    model : RiskModel
+        With what was measured.
+    run_id, version : str
+        Where MLflow keeps it.
+    """
+
+    model: RiskModel
+    run_id: str
+    version: str
+
+
+def train(
+    folder: Path, workspace: Workspace, recipe: Recipe, *, targets: tuple[str, ...] = TARGETS, progress: Progress = silent
+) -> dict[str, Trained]:
+    """Fit, measure, log and register one challenger per target.
+
+    Parameters
+    ----------
+    folder : Path
+        A data folder with at least one closed cohort. With two or more, the latest closed one is held out and measured on.
+    workspace : Workspace
+        Where MLflow keeps runs and models.
+    recipe : Recipe
+        Family and parameters.
+    targets : tuple of str
+        What to fit.
+    progress : Progress
+        Told what is being done.
+
+    Returns
+    -------
+    dict of target to Trained
+
+    Raises
+    ------
+    DataFault
+        The data can't be used, no cohort is closed, or too few students left.
+    """
+    dataset = load_dataset(folder, progress=progress)
+    policy = read_policy(folder)
+    labelled = landmark_frames(dataset, progress=progress)
+    closed = dataset.definition.closed_cohorts
+    learnt, tested = (closed[:-1], closed[-1]) if len(closed) > 1 else (closed, "")
+    models = fit_targets(dataset, labelled, recipe, learnt, tested, targets=targets, progress=progress)
+    mlflow = open_tracking(workspace)
+    found = {}
+    for place, (target, model) in enumerate(models.items()):
+        progress(place, len(models), f"measuring {target}")
+        test = {day: frame[frame["cohort"] == tested] for day, frame in labelled.frames.items()} if tested else {}
+        model = with_measured(model, {str(day): figures for day, frame in test.items() if (figures := measure(model, frame, day, policy.capacity_share))})
+        progress(place, len(models), f"logging {target}")
+        found[target] = _log(mlflow, model, test, policy, folder, CHALLENGER)
+    progress(len(models), len(models), "trained")
+    return found
+
+
+def fit_targets(
+    dataset: Dataset,
+    labelled: LandmarkFrames,
+    recipe: Recipe,
+    learnt: tuple[str, ...],
+    tested: str,
+    *,
+    targets: tuple[str, ...] = TARGETS,
+    progress: Progress = silent,
+) -> dict[str, RiskModel]:
+    """Fit every target on some cohorts.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    labelled : LandmarkFrames
+        Features and labels of at least these cohorts.
+    recipe : Recipe
+    learnt : tuple of str
+        Cohorts to learn from.
+    tested : str
+        The cohort held out, or nothing; told in the facts.
+    targets : tuple of str
+    progress : Progress
+    """
+    frames = {day: frame[frame["cohort"].isin(learnt)] for day, frame in labelled.frames.items()}
+    contexts = {day: _newest(context, learnt) for day, context in labelled.contexts.items()}
+    programmes = tuple(sorted({name for frame in frames.values() for name in frame["programme"]})) if recipe.programme else ()
+    features = catalogue(dataset.definition, programmes)
+    models = {}
+    for target in targets:
+        facts = _facts(dataset, frames, target, learnt, tested)
+        models[target] = fit_model(frames, target, features, recipe, facts=facts, contexts=contexts, progress=progress)
+    return models
+
+
+def _newest(context: ProgrammeContext, learnt: tuple[str, ...]) -> ProgrammeContext:
+    """Keep the context of the newest cohort learnt from; a student who is scored alone is compared with it."""
+    newest = learnt[-1]
+    usual = context.usual[context.usual.index.get_level_values(0) == newest]
+    return ProgrammeContext(usual, context.tests[context.tests["cohort"] == newest])
+
+
+def _facts(dataset: Dataset, frames: Mapping[int, pd.DataFrame], target: str, learnt: tuple[str, ...], tested: str) -> ModelFacts:
+    first = frames[min(frames)]
+    known = first[first[target].notna()]
+    counted = known.groupby("cohort")[target].agg(["size", "sum"])
+    return ModelFacts(
+        definition=told_definition(dataset.definition),
+        fingerprint=dataset.fingerprint,
+        students={str(cohort): {"students": int(row["size"]), "leavers": int(row["sum"])} for cohort, row in counted.iterrows()},
+        trained_on=tuple(learnt),
+        tested_on=tested,
+        versions={name: version(name) for name in LIBRARIES},
+        prior_education_rates={str(day): prior_education_rates(frame, target) for day, frame in frames.items()},
+    )
+
+
+def told_definition(definition: DatasetDefinition) -> dict[str, Any]:
+    """Give what is said of cohorts, outcome, grades and delays, as plain values that a model keeps."""
+    parts = ("name", "landmarks", "last_day", "cohorts", "outcome", "grades", "prior_education", "delays", "left_out_features", "extra", "tables")
+    told: dict[str, Any] = definition.model_dump(mode="json", include=set(parts))
+    return told
+
+
+def _log(mlflow: Any, model: RiskModel, test: Mapping[int, pd.DataFrame], policy: Policy, folder: Path, alias: str) -> Trained:
+    with mlflow.start_run(run_name=f"{model.target}-{model.recipe.family}") as run:
+        mlflow.log_params(_flat(model.recipe.model_dump(mode="json", exclude={"search"})) | {"target": model.target})
+        mlflow.log_params({f"policy.{name}": value for name, value in policy.model_dump(mode="json").items()})
+        tags = {
+            "data_folder": str(folder.resolve()),
+            "data_fingerprint": model.facts.fingerprint,
+            "outcome_definition": json.dumps(model.facts.definition.get("outcome", {}), ensure_ascii=False),
+            "trained_on": ", ".join(model.facts.trained_on),
+            "tested_on": model.facts.tested_on,
+        }
+        mlflow.set_tags(tags)
+        mlflow.log_dict(asdict(model.facts), "facts.json")
+        if model.measured:
+            mlflow.log_dict(model.measured, "measured.json")
+            for day, figures in model.measured.items():
+                mlflow.log_metrics(_numbers(figures), step=int(day))
+            _log_plots(mlflow, model, test, policy)
+        registered = log_model(mlflow, model, test)
+        mlflow.MlflowClient().set_registered_model_alias(registered_name(model.target), alias, registered)
+        return Trained(replace(model, version=registered), run.info.run_id, registered)
+
+
+def _log_plots(mlflow: Any, model: RiskModel, test: Mapping[int, pd.DataFrame], policy: Policy) -> None:
+    drawings: dict[str, Callable[[], Any]] = {
+        "calibration.png": lambda: plots.calibration(model, test),
+        "gain.png": lambda: plots.gain(model, test, policy.capacity_share),
+        "reasons.png": lambda: plots.reasons_overall(model, test),
+    }
+    for name, draw in drawings.items():
+        figure = draw()
+        mlflow.log_figure(figure, f"plots/{name}", save_kwargs={"dpi": 80})
+        plots.close(figure)
+
+
+def log_model(mlflow: Any, model: RiskModel, test: Mapping[int, pd.DataFrame]) -> str:
+    """Log a model as a pyfunc made from code, register it and give its version; it carries the code that it needs."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    import riskmodel
+
+    inputs = [ColSpec("long", "landmark")]
+    inputs += [ColSpec("string" if f.kind == "category" else "double", f.name, required=False) for f in model.catalogue.values()]
+    outputs = Schema([ColSpec("double", "probability")])
+    signature = ModelSignature(Schema(inputs), outputs, ParamSchema([ParamSpec("reasons", "string", "")]))
+    with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch:
+        place = Path(scratch) / MODEL_ARTEFACT
+        model.save(place)
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("pyfunc.py")),
+            artifacts={MODEL_ARTEFACT: str(place)},
+            code_paths=[str(Path(riskmodel.__file__).parent)],
+            signature=signature,
+            input_example=typical_input(model),
+            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", *LIBRARIES) if name != "riskmodel"],
+            registered_model_name=registered_name(model.target),
+        )
+    return str(logged.registered_model_version)
+
+
+def typical_input(model: RiskModel) -> pd.DataFrame:
+    """Give one row of typical values, so that the logged example is nobody's: what the model takes as the mean, or the first category."""
+    landmark = model.landmarks[-1]
+    logistic = model.members[landmark].logistic
+    means = np.zeros(len(model.design.columns)) if logistic is None else np.round(logistic.mean, 2)
+    row: dict[str, Any] = {"landmark": landmark}
+    for place, column in enumerate(model.design.columns):
+        if column.feature in model.catalogue and column.feature not in row:
+            row[column.feature] = column.category if column.category is not None else float(means[place])
+    return pd.DataFrame([row])
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
+    return flat
+
+
+def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
+    numbers = {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
+    for name, baseline in figures["baselines"].items():
+        if baseline:
+            numbers |= {f"{name}.{key}": float(value) for key, value in baseline.items() if isinstance(value, int | float)}
+            numbers[f"{name}.more_found"] = float(baseline["more_found"]["value"])
+    return numbers
