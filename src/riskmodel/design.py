@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from riskmodel.catalogue import Catalogue
+from riskmodel.errors import DataFault
 
 SIGNS = {"up": 1, "down": -1, "none": 0}
 DAY = "day"
@@ -78,7 +79,18 @@ class Design:
         -------
         numpy.ndarray of float64, shape (n, columns)
             NaN where a value is not known. An unknown or unseen category is zero in each of its columns.
+
+        Raises
+        ------
+        DataFault
+            A feature is missing from the frame.
         """
+        absent = [feature for feature in self.features if feature not in frame and feature != DAY]
+        if absent:
+            raise DataFault(
+                f"these features are missing: {', '.join(absent)}.",
+                remedy="Give every feature of the catalogue; one that is not yet known is null.",
+            )
         X = np.empty((len(frame), len(self.columns)))
         cached: dict[str, Any] = {}
         for position, column in enumerate(self.columns):
@@ -88,7 +100,8 @@ class Design:
                 X[:, position] = frame[column.feature].to_numpy(dtype=float, na_value=np.nan)
             else:
                 if column.feature not in cached:
-                    cached[column.feature] = frame[column.feature].to_numpy(dtype=object)
+                    values = frame[column.feature]
+                    cached[column.feature] = np.where(values.isna(), None, values.to_numpy(dtype=object))
                 X[:, position] = cached[column.feature] == column.category
         return X
 

@@ -1,8 +1,8 @@
 """Exact interventional Shapley values in log-odds, against one background.
 
-With a background of training students, the value of a set of columns is the mean decision when these columns are the student's own and the others a
-background student's (Lundberg et al., 2020, 'From local explanations to global understanding', Nature Machine Intelligence 2). For a linear
-model that is a difference of means. For a tree of few leaves it depends only on which way each split goes, for the student and for the
+With a background of training students, the value of a set of columns is the mean decision when these columns are the student's own and the
+others a background student's (Lundberg et al., 2020, 'From local explanations to global understanding', Nature Machine Intelligence 2). For a
+linear model that is a difference of means. For a tree of few leaves it depends only on which way each split goes, for the student and for the
 background: so a table per tree is made once, and explaining is looking up.
 """
 
@@ -13,9 +13,7 @@ from math import factorial
 
 import numpy as np
 
-from riskmodel.families.boosted import Trees, pattern_bits
-
-_CHUNK = 8192
+from riskmodel.families.boosted import Trees, chunks, pattern_bits
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class PatternCounts:
         """Give shares per tree and pattern, shape (trees, 2 ** splits)."""
         table = np.zeros((len(trees.column), 1 << trees.splits))
         table[self.tree, self.pattern] = self.count
-        return table / table.sum(axis=1, keepdims=True)
+        return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 
 class TreeExplainer:
@@ -70,7 +68,7 @@ class TreeExplainer:
 
     def decision(self, X: np.ndarray) -> np.ndarray:
         """Give log-odds, shape (n,)."""
-        return self._values[self._place, self.trees.patterns(X)].sum(axis=1)
+        return self.trees.sum_of(self._values, X)
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Give contributions of columns, shape (n, columns); with the baseline they add up to `decision`."""
@@ -79,8 +77,7 @@ class TreeExplainer:
             found = self.table[self._place, self.trees.patterns(X)[0]]
             return np.bincount(self.columns.ravel(), weights=found.ravel(), minlength=p)[None, :]
         out = np.zeros((n, p))
-        for start in range(0, n, _CHUNK):
-            rows = slice(start, start + _CHUNK)
+        for rows in chunks(n):
             patterns = self.trees.patterns(X[rows])
             part = np.zeros((p, patterns.shape[0]))
             for tree in range(patterns.shape[1]):
@@ -92,44 +89,52 @@ class TreeExplainer:
 
 
 def _tables(trees: Trees, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give contributions per tree, pattern and place, and the column that each place stands for."""
-    bits = pattern_bits(trees.splits)
-    table = np.zeros((len(trees.column), 1 << trees.splits, trees.splits))
+    """Give contributions per tree, pattern and place, and the column that each place stands for.
+
+    A leaf asks something of a few columns. Whether each of these columns meets what it asks is the leaf's signature of a pattern; what
+    a column contributes depends on the student's signature and the background's alone, and is the same in every leaf of as many columns.
+    """
+    bits = pattern_bits(trees.splits).astype(np.int8)
+    table = np.zeros((len(trees.column), len(bits), trees.splits))
     columns = np.zeros((len(trees.column), trees.splits), dtype=np.intp)
-    shares = _shares(trees.splits)
+    kernels = {}
     for tree in range(len(trees.column)):
-        used = [split for split in range(trees.splits) if (trees.wants[tree, :, split] >= 0).any()]
-        own = sorted({int(trees.column[tree, split]) for split in used})
-        if not own:
-            continue
-        columns[tree, : len(own)] = own
-        leaves = [leaf for leaf in range(trees.value.shape[1]) if trees.value[tree, leaf] != 0.0 and (trees.wants[tree, leaf] >= 0).any()]
-        fits = np.ones((len(bits), len(leaves), len(own)), dtype=bool)
-        asked = np.zeros((len(leaves), len(own)), dtype=bool)
-        for place, leaf in enumerate(leaves):
-            for split in used:
-                want = trees.wants[tree, leaf, split]
-                if want >= 0:
-                    column = own.index(int(trees.column[tree, split]))
-                    asked[place, column] = True
-                    fits[:, place, column] &= bits[:, split] == want
-        present = np.flatnonzero(weights[tree])
-        student, others = fits[:, None], fits[None, present]
-        only_student = student & ~others
-        only_others = ~student & others
-        reachable = ((student | others) | ~asked).all(axis=3)
-        ups, downs = only_student.sum(axis=3), only_others.sum(axis=3)
-        scale = reachable * trees.value[tree, leaves] * weights[tree, present][None, :, None]
-        table[tree, :, : len(own)] = np.einsum("pbl,pblj->pj", scale * shares[ups, downs], only_student) - np.einsum(
-            "pbl,pblj->pj", scale * shares[downs, ups], only_others
-        )
+        wants, looked_at = trees.wants[tree], trees.column[tree].tolist()
+        places: dict[int, int] = {}
+        for leaf in np.flatnonzero(trees.value[tree]):
+            asked: dict[int, list[int]] = {}
+            for split in np.flatnonzero(wants[leaf] >= 0).tolist():
+                asked.setdefault(looked_at[split], []).append(split)
+            if not asked:
+                continue
+            signature = np.zeros(len(bits), dtype=np.intp)
+            for place, splits in enumerate(asked.values()):
+                signature += (bits[:, splits] == wants[leaf, splits]).all(axis=1).astype(np.intp) << place
+            if len(asked) not in kernels:
+                kernels[len(asked)] = _kernel(len(asked))
+            background = np.bincount(signature, weights=weights[tree], minlength=1 << len(asked))
+            told = trees.value[tree, leaf] * (kernels[len(asked)] @ background)
+            own = [places.setdefault(column, len(places)) for column in asked]
+            table[tree][:, own] += told[signature]
+        columns[tree, : len(places)] = list(places)
     return table, columns
 
 
-def _shares(most: int) -> np.ndarray:
-    """Give the weight of one of `a` columns that open a leaf while `b` close it: (a - 1)! b! / (a + b)!."""
-    table = np.zeros((most + 1, most + 1))
-    for a in range(1, most + 1):
-        for b in range(most + 1):
-            table[a, b] = factorial(a - 1) * factorial(b) / factorial(a + b)
-    return table
+def _kernel(asked: int) -> np.ndarray:
+    """Give what each column of a leaf of value 1 contributes, by signature, shape (the student's, columns, the background's).
+
+    A set of columns reaches the leaf when it holds all `a` that only the student meets and none of the `b` that only the background meets.
+    So one of the former contributes (a - 1)! b! / (a + b)!, one of the latter minus a! (b - 1)! / (a + b)!, and a column that neither
+    meets closes the leaf for good.
+    """
+    met = pattern_bits(asked).astype(bool)
+    student, background = met[:, None, :], met[None, :, :]
+    opens, closes = student & ~background, ~student & background
+    reachable = (student | background).all(axis=2)
+    a, b = opens.sum(axis=2), closes.sum(axis=2)
+    share = np.zeros((asked + 1, asked + 1))
+    for some in range(1, asked + 1):
+        for others in range(asked + 1 - some):
+            share[some, others] = factorial(some - 1) * factorial(others) / factorial(some + others)
+    told = (share[a, b] * reachable)[:, :, None] * opens - (share[b, a] * reachable)[:, :, None] * closes
+    return np.ascontiguousarray(told.transpose(0, 2, 1))

@@ -1,11 +1,12 @@
 """Boosted trees by LightGBM: monotone where the catalogue gives a direction, and so shallow that each tree is a small table.
 
-A fitted ensemble is LightGBM's own text. It is evaluated here from that text's splits, in the same double precision as LightGBM's, because a
-row's leaf depends only on which way each split goes; LightGBM itself is needed for fitting alone.
+A fitted ensemble is LightGBM's own text. It is evaluated here from that text's splits, in the same double precision as LightGBM's, because
+a row's leaf depends only on which way each split goes; LightGBM itself is needed for fitting alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from riskmodel.errors import ModelFault
 from riskmodel.families.recipe import BoostedParameters
 
 MOST_SPLITS = 7
+_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Trees:
     Attributes
     ----------
     column : numpy.ndarray of int, shape (trees, splits)
-        Column that a split looks at; -1 where there is no split.
+        Column that a split looks at; 0 where there is no split, which no leaf then asks for.
     threshold : numpy.ndarray, shape (trees, splits)
         Values up to it go left.
     unknown_left : numpy.ndarray of bool, shape (trees, splits)
@@ -58,24 +60,37 @@ class Trees:
         """
         values = X[:, self.column]
         left = np.where(np.isnan(values), self.unknown_left, values <= self.threshold)
-        return left @ (1 << np.arange(self.splits))
+        return np.asarray(left @ (1 << np.arange(self.splits)))
 
     def leaf_values(self) -> np.ndarray:
         """Give what each tree adds for each pattern, shape (trees, 2 ** splits)."""
         reached = self.reached()
-        return np.einsum("tpl,tl->tp", reached, self.value)
+        return np.asarray(np.einsum("tpl,tl->tp", reached, self.value))
 
     def reached(self) -> np.ndarray:
         """Tell which leaf each pattern ends in: 1.0 for that leaf, shape (trees, 2 ** splits, leaves)."""
         bits = pattern_bits(self.splits)
         wants = self.wants[:, None, :, :]
         fits = (wants == -1) | (wants == bits[None, :, None, :])
-        return fits.all(axis=3) * (self.value != 0.0)[:, None, :].astype(float)
+        return np.asarray(fits.all(axis=3) * (self.value != 0.0)[:, None, :], dtype=float)
 
     def decision(self, X: np.ndarray) -> np.ndarray:
         """Give log-odds, shape (n,)."""
-        table = self.leaf_values()
-        return table[np.arange(len(self.column)), self.patterns(X)].sum(axis=1)
+        return self.sum_of(self.leaf_values(), X)
+
+    def sum_of(self, table: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """Look up each row's patterns in a table of shape (trees, 2 ** splits) and add up, shape (n,)."""
+        out = np.empty(len(X))
+        trees = np.arange(len(self.column))
+        for rows in chunks(len(X)):
+            out[rows] = table[trees, self.patterns(X[rows])].sum(axis=1)
+        return out
+
+
+def chunks(rows: int) -> Iterator[slice]:
+    """Cut many rows into pieces that fit in memory whatever their number."""
+    for start in range(0, rows, _CHUNK):
+        yield slice(start, min(start + _CHUNK, rows))
 
 
 def pattern_bits(splits: int) -> np.ndarray:

@@ -37,11 +37,11 @@ class Logistic:
         """Give what each column adds to the log-odds, shape (n, columns)."""
         missing = np.isnan(X)
         Z = np.where(missing, 0.0, (X - self.mean) / self.scale)
-        return Z * self.weight + missing * self.unknown
+        return np.asarray(Z * self.weight + missing * self.unknown)
 
     def decision(self, X: np.ndarray) -> np.ndarray:
         """Give log-odds, shape (n,)."""
-        return self.intercept + self.terms(X).sum(axis=1)
+        return np.asarray(self.intercept + self.terms(X).sum(axis=1))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the parameters as plain numbers."""
@@ -86,7 +86,7 @@ def fit_logistic(X: np.ndarray, y: np.ndarray, signs: np.ndarray, l2: float) -> 
     told = (gaps > 0) & (gaps < 1)
     A = np.column_stack([np.ones(n), Z, missing[:, told].astype(float)])
     penalty = np.concatenate([[0.0], np.full(A.shape[1] - 1, l2)])
-    bounds = [(None, None)]
+    bounds: list[tuple[float | None, float | None]] = [(None, None)]
     for sign, free in zip(signs, varies, strict=True):
         bounds.append((0.0, 0.0) if not free else (0.0 if sign > 0 else None, 0.0 if sign < 0 else None))
     bounds += [(None, None)] * int(told.sum())
