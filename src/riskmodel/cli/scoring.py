@@ -1,0 +1,84 @@
+"""`riskmodel score` and `publish`: this week's list as a file, and on the coaches' page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from riskmodel.cli.context import progress, say, workspace
+from riskmodel.errors import RiskModelError
+
+_FOLDER = typer.Argument(help="A data folder with dataset.toml.")
+_DATE = typer.Option("--date", help="The day, as 2026-10-26 or 26-10-2026; nothing that became known later is looked at.")
+_WORDS = typer.Option(help="A file with an institution's own phrases.")
+
+
+class Language(StrEnum):
+    """Languages that reasons are told in."""
+
+    NL = "nl"
+    EN = "en"
+
+
+def read_date(text: str) -> dt.date:
+    """Read an ISO or a Dutch date.
+
+    Raises
+    ------
+    RiskModelError
+        It is neither.
+    """
+    for form in ("%Y-%m-%d", "%d-%m-%Y"):
+        try:
+            return dt.datetime.strptime(text, form).date()
+        except ValueError:
+            continue
+    raise RiskModelError(f"'{text}' is no date.", place="--date", remedy="Write it as 2026-10-26 or 26-10-2026.")
+
+
+def score(
+    folder: Annotated[Path, _FOLDER],
+    date: Annotated[str, _DATE],
+    output: Annotated[Path, typer.Option(help="A .csv (for Excel, with semicolons), .xlsx, .parquet or .json file.")],
+    language: Annotated[Language, typer.Option(help="Language of the reasons.")] = Language.NL,
+    words: Annotated[Path | None, _WORDS] = None,
+) -> None:
+    """Score the students of a data folder on a date, with reasons in words, into a file."""
+    from riskmodel.champion import read_champions
+    from riskmodel.contract.dataset import load_dataset
+    from riskmodel.explain.words import load_words
+    from riskmodel.output import check_output, write_output
+    from riskmodel.policy import read_policy
+    from riskmodel.scoring import as_tables, score_dataset
+
+    on = read_date(date)
+    check_output(output)
+    phrases = load_words(language.value, words)
+    models = read_champions(workspace().champion)
+    policy = read_policy(folder)
+    target = policy.target if policy.target in models else next(iter(models))
+    with progress() as listener:
+        dataset = load_dataset(folder, progress=listener)
+        scored = score_dataset(dataset, models, on, ranked_by=target, progress=listener)
+        tables = as_tables(scored, models, dataset.definition, language.value, explained=target, words=phrases)
+    written = write_output(tables, output)
+    say(f"{len(scored.rows)} students scored on {on.isoformat()}, {len(scored.not_scored)} not (each with the reason).")
+    say(f"Written: {', '.join(map(str, written))}")
+
+
+def publish(
+    folder: Annotated[Path, _FOLDER],
+    date: Annotated[str, _DATE],
+    words: Annotated[Path | None, _WORDS] = None,
+) -> None:
+    """Score a date, invite as many students as the coaches have time for, and put the list on the coaches' page."""
+    from riskmodel.cli.publishing import publish_week
+
+    on = read_date(date)
+    with progress() as listener:
+        counted = publish_week(folder, workspace(), on, own_words=words, progress=listener)
+    say(f"{counted.invited} of {counted.scored} students are invited in the week of {on.isoformat()}; {counted.not_scored} could not be scored.")
