@@ -57,7 +57,7 @@ def measure(model: RiskModel, frame: pd.DataFrame, landmark: int, capacity: floa
         return None
     y = known[model.target].to_numpy(dtype=float)
     decision = model.decision(known, landmark)
-    draws = resamples(len(y), SEED)
+    draws = resamples(known["student_id"].to_numpy(dtype=str), SEED)
     slope, intercept = calibration_line(y, decision)
     auc = roc_auc_interval(y, decision, draws)
     precision = precision_interval(y, decision, capacity, draws)

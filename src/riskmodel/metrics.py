@@ -6,6 +6,7 @@ Every figure is by student; intervals come from resampling students, and two sco
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 RESAMPLES = 1000
-MOST_DRAWS = 20_000_000
+BLOCK = 200_000
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def calibration_line(y: np.ndarray, decision: np.ndarray) -> tuple[float, float]
     return float(fit(True)[1]), float(fit(False)[0])
 
 
-def found_at_capacity(y: np.ndarray, score: np.ndarray, share: float, weights: np.ndarray | None = None) -> float:
+def found_at_capacity(y: np.ndarray, score: np.ndarray, share: float) -> float:
     """Give how many leavers a list of a share of the students holds, in expectation where a lot decides between equal scores.
 
     Parameters
@@ -91,24 +92,12 @@ def found_at_capacity(y: np.ndarray, score: np.ndarray, share: float, weights: n
     score : numpy.ndarray, shape (n,)
     share : float
         Capacity as a share of the students; the list holds `share * n` students, a fraction of the last ones if need be.
-    weights : numpy.ndarray, shape (n,), optional
-        How often each student counts, as in a resample.
 
     Returns
     -------
     float
     """
-    times = np.ones(len(y)) if weights is None else weights
-    values, group = np.unique(-score, return_inverse=True)
-    students = np.bincount(group, weights=times, minlength=len(values))
-    leavers = np.bincount(group, weights=times * y, minlength=len(values))
-    return float(_found(students, leavers, share * times.sum()))
-
-
-def _found(students: np.ndarray, leavers: np.ndarray, capacity: float) -> float:
-    before = np.concatenate([[0.0], np.cumsum(students)[:-1]])
-    taken = np.clip(capacity - before, 0.0, students)
-    return float((leavers * np.divide(taken, students, out=np.zeros_like(taken), where=students > 0)).sum())
+    return float(_found_in_each(y, score, share, np.ones((1, len(y)), dtype=np.uint8))[0])
 
 
 def precision_at_capacity(y: np.ndarray, score: np.ndarray, share: float) -> float:
@@ -126,36 +115,84 @@ def lift_at_capacity(y: np.ndarray, score: np.ndarray, share: float) -> float:
     return precision_at_capacity(y, score, share) / float(y.mean()) if y.sum() else math.nan
 
 
-def resamples(n: int, seed: int, times: int = RESAMPLES) -> np.ndarray:
-    """Draw how often each of n students counts in each resample, shape (times, n); fewer times where n is large, to stay within memory."""
+def resamples(students: np.ndarray, seed: int, times: int = RESAMPLES) -> np.ndarray:
+    """Draw students with replacement, again and again, and tell how often each row counts.
+
+    Parameters
+    ----------
+    students : numpy.ndarray, shape (n,)
+        Who each row is about; rows of one student are drawn together.
+    seed : int
+    times : int
+        How many resamples.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (times, n)
+    """
+    people, person = np.unique(students, return_inverse=True)
     generator = np.random.default_rng(seed)
-    times = max(100, min(times, MOST_DRAWS // max(n, 1)))
-    return np.stack([np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(times)]).astype(float)
+    drawn = np.empty((times, len(people)), dtype=np.uint8)
+    for place in range(times):
+        drawn[place] = np.bincount(generator.integers(0, len(people), len(people), dtype=np.int32), minlength=len(people))
+    return np.take(drawn, person, axis=1)
 
 
 def _weighted_auc(y: np.ndarray, score: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Give the AUC in every resample at once, shape (times,)."""
-    values, group = np.unique(score, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(len(values)))
-    leavers = np.add.reduceat((draws * y)[:, order], starts, axis=1)
-    stayers = np.add.reduceat((draws * (1 - y))[:, order], starts, axis=1)
-    below = np.cumsum(stayers, axis=1) - stayers
-    pairs = leavers.sum(axis=1) * stayers.sum(axis=1)
-    won = (leavers * (below + 0.5 * stayers)).sum(axis=1)
-    return np.divide(won, pairs, out=np.full(len(draws), np.nan), where=pairs > 0)
+    """Give the AUC in every resample, shape (times,); NaN where a resample has no leavers or no stayers."""
+    order = np.argsort(score, kind="stable")
+    starts, ends = _ties(score[order])
+    leavers = np.flatnonzero(y[order] > 0)
+    found = np.empty(len(draws))
+    for rows in _blocks(draws):
+        counts = draws[rows][:, order]
+        times = counts[:, leavers].astype(float)
+        counts[:, leavers] = 0
+        stayers = _running(counts)
+        won = (times * (stayers[:, starts[leavers]] + stayers[:, ends[leavers]])).sum(axis=1)
+        pairs = 2.0 * times.sum(axis=1) * stayers[:, -1]
+        found[rows] = np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return found
 
 
 def _found_in_each(y: np.ndarray, score: np.ndarray, share: float, draws: np.ndarray) -> np.ndarray:
-    """Give the leavers found at capacity in every resample at once, shape (times,)."""
-    values, group = np.unique(-score, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(len(values)))
-    students = np.add.reduceat(draws[:, order], starts, axis=1)
-    leavers = np.add.reduceat((draws * y)[:, order], starts, axis=1)
-    before = np.cumsum(students, axis=1) - students
-    taken = np.clip(share * draws.sum(axis=1, keepdims=True) - before, 0.0, students)
-    return np.asarray((leavers * np.divide(taken, students, out=np.zeros_like(taken), where=students > 0)).sum(axis=1))
+    """Give the leavers found at capacity in every resample, shape (times,)."""
+    order = np.argsort(-score, kind="stable")
+    starts, ends = _ties(score[order])
+    leaver = (y[order] > 0).astype(np.uint8)
+    found = np.empty(len(draws))
+    for rows in _blocks(draws):
+        counts = draws[rows][:, order]
+        students, leavers = _running(counts), _running(counts * leaver)
+        capacity = share * students[:, -1]
+        # The student with whom the list is full; those of equal score share what is left of it.
+        last = (students[:, 1:] < capacity[:, None]).sum(axis=1).clip(max=len(y) - 1)
+        start, end, row = starts[last], ends[last], np.arange(len(counts))
+        before, equal = students[row, start], students[row, end] - students[row, start]
+        among = leavers[row, end] - leavers[row, start]
+        found[rows] = leavers[row, start] + among * np.divide(capacity - before, equal, out=np.zeros(len(counts)), where=equal > 0)
+    return found
+
+
+def _ties(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give, for each place in an ordered score, where its run of equal scores starts, and where the next run does."""
+    firsts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    lengths = np.diff(np.append(firsts, len(ordered)))
+    return np.repeat(firsts, lengths), np.repeat(firsts + lengths, lengths)
+
+
+def _running(counts: np.ndarray) -> np.ndarray:
+    """Give running totals along each row, beginning with 0, shape (rows, n + 1)."""
+    totals = np.zeros((counts.shape[0], counts.shape[1] + 1), dtype=np.int32)
+    np.cumsum(counts, axis=1, dtype=np.int32, out=totals[:, 1:])
+    return totals
+
+
+def _blocks(draws: np.ndarray) -> Iterator[slice]:
+    """Give slices of resamples that fit in a processor's cache."""
+    step = max(1, BLOCK // max(1, draws.shape[1]))
+    for start in range(0, len(draws), step):
+        yield slice(start, min(start + step, len(draws)))
 
 
 def _interval(value: float, draws: np.ndarray, level: float) -> Interval:
@@ -200,5 +237,3 @@ def more_found(y: np.ndarray, score: np.ndarray, other: np.ndarray, share: float
     difference = _found_in_each(y, score, share, draws) - _found_in_each(y, other, share, draws)
     low, high = np.quantile(difference, [1 - level, level])
     return Interval(value, float(low), float(high))
-
-
