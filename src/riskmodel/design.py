@@ -101,7 +101,7 @@ class Design:
             else:
                 if column.feature not in cached:
                     values = frame[column.feature]
-                    cached[column.feature] = np.where(values.isna(), None, values.to_numpy(dtype=object))
+                    cached[column.feature] = values.astype(object).where(values.notna(), None).to_numpy()
                 X[:, position] = cached[column.feature] == column.category
         return X
 

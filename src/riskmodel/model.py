@@ -30,6 +30,7 @@ FORMAT = "riskmodel"
 FORMAT_VERSION = 1
 MODEL_FILE, CHECKSUM_FILE = "model.json", "checksums.json"
 LEAST_LEAVERS = 10
+LEAST_LEFT = 0.2
 _BLEND_GRID = tuple(round(0.1 * step, 1) for step in range(11))
 
 
@@ -117,6 +118,8 @@ class Member:
         self.platt = platt
         self.linear_mean = linear_mean
         self.patterns = patterns
+        if (logistic is not None and len(logistic.weight) != columns) or (linear_mean is not None and len(linear_mean) != columns):
+            raise ValueError("coefficients and columns differ in number")
         self.trees: TreeExplainer | None = None
         if trees is not None and patterns is not None:
             parsed = read_trees(trees, columns)
@@ -307,7 +310,7 @@ def load_model(folder: Path) -> RiskModel:
         raise ModelFault(f"the file {missing} is missing, so this is no whole model folder.", place=str(folder), remedy=remedy) from None
     except OSError as error:
         raise ModelFault(f"the folder can't be read ({error.strerror}).", place=str(folder), remedy=remedy) from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise ModelFault(f"this model folder is damaged ({type(error).__name__}: {error}).", place=str(folder), remedy=remedy) from None
 
 
@@ -357,8 +360,9 @@ def fit_model(
 ) -> RiskModel:
     """Fit one target's model.
 
-    The blend's weight and the calibration are fitted on out-of-fold decision values: each cohort is predicted from the others; where
-    there is one cohort, each fold of students from the other folds. A student never stands on both sides.
+    The blend's weight and the calibration are fitted on out-of-fold decision values: each cohort is predicted from the others. Where
+    there is one cohort, or where without one of them less than a fifth of the students is left, each fold of students is predicted from
+    the other folds. A student never stands on both sides.
 
     Parameters
     ----------
@@ -415,7 +419,8 @@ class _Sample:
         y = known[target].to_numpy(dtype=float)
         if y.sum() < LEAST_LEAVERS or (1 - y).sum() < LEAST_LEAVERS:
             raise DataFault(
-                f"at day {landmark} only {int(y.sum())} of {len(y)} students have the outcome '{target}'; a model needs {LEAST_LEAVERS} on either side.",
+                f"at day {landmark} {int(y.sum())} of {len(y)} students have the outcome '{target}'; "
+                f"a model needs {LEAST_LEAVERS} on either side.",
                 remedy="Add a cohort, or take this landmark out of dataset.toml; the first-test rule needs no model.",
             )
         return cls(design.matrix(known, landmark), y, known["cohort"].to_numpy(dtype="U"), known["student_id"].to_numpy(dtype="U"))
@@ -428,12 +433,20 @@ class _Sample:
         return _Sample(self.X[chosen], self.y[chosen], self.cohort[chosen], self.student[chosen])
 
     def held_out(self, folds: int) -> list[np.ndarray]:
-        """Give, per fold, which rows are predicted from the others."""
-        cohorts = sorted(set(self.cohort))
-        if len(cohorts) > 1:
-            return [self.cohort == cohort for cohort in cohorts]
+        """Give, per fold, which rows are predicted from the others: each cohort, or folds of students.
+
+        Folds of students where there is one cohort, or where without one of them too little is left to learn from: a September intake can't
+        be predicted from the few of one February.
+        """
+        by_cohort = [self.cohort == cohort for cohort in sorted(set(self.cohort))]
+        if len(by_cohort) > 1 and all(self.apart_from(held).mean() >= LEAST_LEFT for held in by_cohort):
+            return by_cohort
         fold = np.array([int(hashlib.sha256(str(student).encode()).hexdigest()[:8], 16) % folds for student in self.student])
         return [fold == each for each in range(folds) if (fold == each).any()]
+
+    def apart_from(self, held: np.ndarray) -> np.ndarray:
+        """Tell which rows are neither held out nor of a student who is."""
+        return np.asarray(~held & ~np.isin(self.student, self.student[held]))
 
 
 @dataclass(frozen=True)
@@ -453,9 +466,14 @@ class _Parts:
 
 
 def _fit_parts(sample: _Sample, design: Design, recipe: Recipe) -> _Parts:
+    with threadpool_limits(limits=recipe.threads):  # the artefact's bytes depend on the number of threads
+        return _fit_and_calibrate(sample, design, recipe)
+
+
+def _fit_and_calibrate(sample: _Sample, design: Design, recipe: Recipe) -> _Parts:
     out_of_fold = np.zeros((2, len(sample.y)))
     for held in sample.held_out(recipe.folds):
-        rest = ~held & ~np.isin(sample.student, sample.student[held])
+        rest = sample.apart_from(held)
         if len(set(sample.y[rest])) < 2:
             raise DataFault("the students left for training all have the same outcome.", remedy="Check the outcomes, or add a cohort.")
         logistic, trees = _fit_once(sample.where(rest), design, recipe)
@@ -470,11 +488,6 @@ def _fit_parts(sample: _Sample, design: Design, recipe: Recipe) -> _Parts:
 
 
 def _fit_once(sample: _Sample, design: Design, recipe: Recipe) -> tuple[Logistic | None, str | None]:
-    with threadpool_limits(limits=recipe.threads):  # the artefact's bytes depend on the number of threads
-        return _fit_families(sample, design, recipe)
-
-
-def _fit_families(sample: _Sample, design: Design, recipe: Recipe) -> tuple[Logistic | None, str | None]:
     logistic = trees = None
     if recipe.family in ("logistic", "blend"):
         logistic = fit_logistic(sample.X, sample.y, design.signs, recipe.logistic.l2)

@@ -1,9 +1,9 @@
 """Exact interventional Shapley values in log-odds, against one background.
 
-With a background of training students, the value of a set of columns is the mean decision when these columns are the student's own and the
-others a background student's (Lundberg et al., 2020, 'From local explanations to global understanding', Nature Machine Intelligence 2). For a
-linear model that is a difference of means. For a tree of few leaves it depends only on which way each split goes, for the student and for the
-background: so a table per tree is made once, and explaining is looking up.
+With a background of training students, the value of a set of columns is the mean decision when these columns are the student's own and
+the others a background student's (Lundberg et al., 2020, 'From local explanations to global understanding', Nature Machine Intelligence 2).
+For a linear model that is a difference of means. For a tree of few leaves it depends only on which way each split goes, for the student and
+for the background: so a table per tree is made once, and explaining is looking up.
 """
 
 from __future__ import annotations
