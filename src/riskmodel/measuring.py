@@ -12,18 +12,20 @@ from scipy.special import expit
 
 from riskmodel.baselines import BASELINES, baseline_scores
 from riskmodel.metrics import (
-    Interval,
+    Ranked,
     average_precision,
     brier,
+    calibrated,
     calibration_line,
+    found_at_capacity,
+    interval,
     lift_at_capacity,
     more_found,
     precision_at_capacity,
-    precision_interval,
+    ranked,
     recall_at_capacity,
     resamples,
     roc_auc,
-    roc_auc_interval,
 )
 from riskmodel.model import RiskModel
 
@@ -47,10 +49,10 @@ def measure(model: RiskModel, frame: pd.DataFrame, landmark: int, capacity: floa
     Returns
     -------
     dict or None
-        Plain figures: students, base_rate, roc_auc with roc_auc_low and roc_auc_high, average_precision, brier, calibration_slope, calibration_intercept,
-        precision_at_10_percent, capacity_share, precision_at_capacity with ends, recall_at_capacity, lift_at_capacity, and under
-        `baselines` per name the same kind of figures with `more_found`: how many more leavers the model finds, with one-sided ends. Figures that
-        do not exist are None. None where nobody has a label.
+        Plain figures: students, leavers, base_rate, capacity_share; roc_auc, average_precision, brier, calibration_slope,
+        calibration_intercept, and precision, recall and lift `_at_capacity`, each with `_low` and `_high`, the ends of its 95 % interval;
+        precision_at_10_percent; and under `baselines` per name the same figures of ranking with `more_found`: how many more leavers the
+        model finds, with one-sided ends. Figures that do not exist are None. None where nobody has a label.
     """
     known = frame[frame[model.target].notna()]
     if known.empty:
@@ -58,46 +60,49 @@ def measure(model: RiskModel, frame: pd.DataFrame, landmark: int, capacity: floa
     y = known[model.target].to_numpy(dtype=float)
     decision = model.decision(known, landmark)
     draws = resamples(known["student_id"].to_numpy(dtype=str), SEED)
+    own = ranked(y, decision, capacity, draws)
+    fit = calibrated(y, decision, draws)
     slope, intercept = calibration_line(y, decision)
-    auc = roc_auc_interval(y, decision, draws)
-    precision = precision_interval(y, decision, capacity, draws)
     rates = model.facts.prior_education_rates.get(str(landmark), {})
     baselines: dict[str, Any] = {}
     for name in BASELINES:
         score = baseline_scores(known, name, rates)
-        baselines[name] = None if score is None else _baseline(y, decision, score, capacity, draws)
+        baselines[name] = None if score is None else _beside(y, score, capacity, draws, own, found_at_capacity(y, decision, capacity))
     figures = {
         "students": len(y),
         "leavers": int(y.sum()),
         "base_rate": float(y.mean()),
-        **_ends("roc_auc", auc),
-        "average_precision": average_precision(y, decision),
-        "precision_at_10_percent": precision_at_capacity(y, decision, 0.1),
-        "brier": brier(y, expit(decision)),
-        "calibration_slope": slope,
-        "calibration_intercept": intercept,
         "capacity_share": capacity,
-        **_ends("precision_at_capacity", precision),
-        "recall_at_capacity": recall_at_capacity(y, decision, capacity),
-        "lift_at_capacity": lift_at_capacity(y, decision, capacity),
+        **_ranking(y, decision, capacity, own),
+        **_ends("brier", brier(y, expit(decision)), fit.brier),
+        **_ends("calibration_slope", slope, fit.slope),
+        **_ends("calibration_intercept", intercept, fit.intercept),
         "baselines": baselines,
     }
-    return plain(figures)
+    told: dict[str, Any] = plain(figures)
+    return told
 
 
-def _baseline(y: np.ndarray, decision: np.ndarray, score: np.ndarray, capacity: float, draws: np.ndarray) -> dict[str, Any]:
+def _ranking(y: np.ndarray, score: np.ndarray, capacity: float, drawn: Ranked) -> dict[str, float]:
     return {
-        "roc_auc": roc_auc(y, score),
-        "average_precision": average_precision(y, score),
+        **_ends("roc_auc", roc_auc(y, score), drawn.roc_auc),
+        **_ends("average_precision", average_precision(y, score), drawn.average_precision),
         "precision_at_10_percent": precision_at_capacity(y, score, 0.1),
-        "precision_at_capacity": precision_at_capacity(y, score, capacity),
-        "recall_at_capacity": recall_at_capacity(y, score, capacity),
-        "more_found": asdict(more_found(y, decision, score, capacity, draws, BEYOND_CHANCE)),
+        **_ends("precision_at_capacity", precision_at_capacity(y, score, capacity), drawn.precision),
+        **_ends("recall_at_capacity", recall_at_capacity(y, score, capacity), drawn.recall),
+        **_ends("lift_at_capacity", lift_at_capacity(y, score, capacity), drawn.lift),
     }
 
 
-def _ends(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+def _beside(y: np.ndarray, score: np.ndarray, capacity: float, draws: np.ndarray, own: Ranked, found: float) -> dict[str, Any]:
+    theirs = ranked(y, score, capacity, draws)
+    more = more_found(found - found_at_capacity(y, score, capacity), own, theirs, BEYOND_CHANCE)
+    return {**_ranking(y, score, capacity, theirs), "more_found": asdict(more)}
+
+
+def _ends(name: str, value: float, drawn: np.ndarray) -> dict[str, float]:
+    told = interval(value, drawn)
+    return {name: told.value, f"{name}_low": told.low, f"{name}_high": told.high}
 
 
 def plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 RESAMPLES = 1000
+# Counts held at once, so that a block of resamples stays in the processor's cache.
 BLOCK = 200_000
 
 
@@ -65,10 +66,17 @@ def brier(y: np.ndarray, probability: np.ndarray) -> float:
 def calibration_line(y: np.ndarray, decision: np.ndarray) -> tuple[float, float]:
     """Give slope and intercept of the outcome's log-odds on the predicted log-odds (Cox, 1958): 1 and 0 where calibration is perfect.
 
-    The intercept is calibration-in-the-large: fitted with the slope held at 1.
+    The intercept is calibration-in-the-large: fitted with the slope held at 1. NaN where all left or none did; the slope also
+    where all predictions are equal.
     """
-    if len(set(y)) < 2:
-        return math.nan, math.nan
+    line, intercept = _calibration(y, decision)
+    return float(line[1]), intercept
+
+
+def _calibration(y: np.ndarray, decision: np.ndarray) -> tuple[np.ndarray, float]:
+    """Give the line of free slope (intercept, slope), and the intercept where the slope is 1."""
+    if len(np.unique(y)) < 2:
+        return np.full(2, np.nan), math.nan
 
     def fit(free_slope: bool) -> np.ndarray:
         def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
@@ -80,7 +88,8 @@ def calibration_line(y: np.ndarray, decision: np.ndarray) -> tuple[float, float]
 
         return np.asarray(minimize(loss, np.array([0.0, 1.0]), jac=True, method="L-BFGS-B").x)
 
-    return float(fit(True)[1]), float(fit(False)[0])
+    line = fit(True) if np.ptp(decision) > 0 else np.full(2, np.nan)
+    return line, float(fit(False)[0])
 
 
 def found_at_capacity(y: np.ndarray, score: np.ndarray, share: float) -> float:
@@ -97,7 +106,7 @@ def found_at_capacity(y: np.ndarray, score: np.ndarray, share: float) -> float:
     -------
     float
     """
-    return float(_found_in_each(y, score, share, np.ones((1, len(y)), dtype=np.uint8))[0])
+    return float(ranked(y, score, share, np.ones((1, len(y)), dtype=np.uint8)).found[0])
 
 
 def precision_at_capacity(y: np.ndarray, score: np.ndarray, share: float) -> float:
@@ -138,40 +147,107 @@ def resamples(students: np.ndarray, seed: int, times: int = RESAMPLES) -> np.nda
     return np.take(drawn, person, axis=1)
 
 
-def _weighted_auc(y: np.ndarray, score: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Give the AUC in every resample, shape (times,); NaN where a resample has no leavers or no stayers."""
-    order = np.argsort(score, kind="stable")
-    starts, ends = _ties(score[order])
-    leavers = np.flatnonzero(y[order] > 0)
-    found = np.empty(len(draws))
-    for rows in _blocks(draws):
-        counts = draws[rows][:, order]
-        times = counts[:, leavers].astype(float)
-        counts[:, leavers] = 0
-        stayers = _running(counts)
-        won = (times * (stayers[:, starts[leavers]] + stayers[:, ends[leavers]])).sum(axis=1)
-        pairs = 2.0 * times.sum(axis=1) * stayers[:, -1]
-        found[rows] = np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
-    return found
+@dataclass(frozen=True)
+class Ranked:
+    """How well a score ranks, in every resample; NaN where a resample has no leavers, or no stayers.
+
+    Attributes
+    ----------
+    roc_auc, average_precision, found, precision, recall, lift : numpy.ndarray, shape (times,)
+        `found` is how many leavers a list at capacity holds; precision, recall and lift are at capacity too.
+    """
+
+    roc_auc: np.ndarray
+    average_precision: np.ndarray
+    found: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    lift: np.ndarray
 
 
-def _found_in_each(y: np.ndarray, score: np.ndarray, share: float, draws: np.ndarray) -> np.ndarray:
-    """Give the leavers found at capacity in every resample, shape (times,)."""
+def ranked(y: np.ndarray, score: np.ndarray, share: float, draws: np.ndarray) -> Ranked:
+    """Measure how well a score ranks in every resample, looking through the list once.
+
+    Parameters
+    ----------
+    y : numpy.ndarray, shape (n,)
+    score : numpy.ndarray, shape (n,)
+    share : float
+        Capacity as a share of the students.
+    draws : numpy.ndarray of int, shape (times, n)
+        What `resamples` gives.
+    """
     order = np.argsort(-score, kind="stable")
     starts, ends = _ties(score[order])
     leaver = (y[order] > 0).astype(np.uint8)
-    found = np.empty(len(draws))
+    who = np.flatnonzero(leaver)
+    auc, precision, found, left, drawn = (np.empty(len(draws)) for _ in range(5))
     for rows in _blocks(draws):
         counts = draws[rows][:, order]
         students, leavers = _running(counts), _running(counts * leaver)
-        capacity = share * students[:, -1]
-        # The student with whom the list is full; those of equal score share what is left of it.
-        last = (students[:, 1:] < capacity[:, None]).sum(axis=1).clip(max=len(y) - 1)
-        start, end, row = starts[last], ends[last], np.arange(len(counts))
-        before, equal = students[row, start], students[row, end] - students[row, start]
-        among = leavers[row, end] - leavers[row, start]
-        found[rows] = leavers[row, start] + among * np.divide(capacity - before, equal, out=np.zeros(len(counts)), where=equal > 0)
-    return found
+        times = counts[:, who].astype(float)
+        left[rows], drawn[rows] = leavers[:, -1], students[:, -1]
+        # Stayers that stand above each leaver, those of equal score counting half.
+        above = students[:, starts[who]] + students[:, ends[who]] - leavers[:, starts[who]] - leavers[:, ends[who]]
+        pairs = left[rows] * (drawn[rows] - left[rows])
+        auc[rows] = 1.0 - _ratio((times * above).sum(axis=1) / 2, pairs)
+        # Where a leaver was drawn, so were students of that score.
+        share_of_leavers = leavers[:, ends[who]] / np.maximum(students[:, ends[who]], 1)
+        precision[rows] = _ratio((times * share_of_leavers).sum(axis=1), left[rows])
+        found[rows] = _filled(students, leavers, share * drawn[rows], starts, ends)
+    return Ranked(auc, precision, found, found / (share * drawn), _ratio(found, left), _ratio(found / share, left))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.asarray(np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0))
+
+
+def _filled(students: np.ndarray, leavers: np.ndarray, capacity: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Fill a list to its capacity; students whose score equals the last one's share what is left of it."""
+    last = (students[:, 1:] < capacity[:, None]).sum(axis=1).clip(max=len(starts) - 1)
+    start, end, row = starts[last], ends[last], np.arange(len(students))
+    before, equal = students[row, start], students[row, end] - students[row, start]
+    among = leavers[row, end] - leavers[row, start]
+    taken = np.divide(capacity - before, equal, out=np.zeros(len(row)), where=equal > 0)
+    return np.asarray(leavers[row, start] + among * taken)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """How well probabilities fit, in every resample: Brier score, and slope and intercept of `calibration_line`, shape (times,) each."""
+
+    brier: np.ndarray
+    slope: np.ndarray
+    intercept: np.ndarray
+
+
+def calibrated(y: np.ndarray, decision: np.ndarray, draws: np.ndarray) -> Calibrated:
+    """Measure calibration in every resample; slope and intercept by one Newton step from those of all students.
+
+    Parameters
+    ----------
+    y : numpy.ndarray, shape (n,)
+    decision : numpy.ndarray, shape (n,)
+        Log-odds.
+    draws : numpy.ndarray of int, shape (times, n)
+        What `resamples` gives.
+
+    References
+    ----------
+    Davidson and MacKinnon (1999), 'Bootstrap testing in nonlinear models', International Economic Review 40.
+    """
+    line, intercept = _calibration(y, decision)
+    centre, scale = decision.mean(), decision.std() or 1.0
+    axis = (decision - centre) / scale
+    fitted, shifted = expit(line[0] + line[1] * decision), expit(intercept + decision)
+    spread = fitted * (1 - fitted)
+    terms = [(expit(decision) - y) ** 2, y - fitted, axis * (y - fitted), spread, axis * spread, axis**2 * spread, y - shifted]
+    table = np.column_stack([*terms, shifted * (1 - shifted), np.ones(len(y))])
+    sums = np.concatenate([draws[rows].astype(float) @ table for rows in _blocks(draws)])
+    error, g0, g1, h00, h01, h11, g, h, students = sums.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope: np.ndarray = line[1] + (h00 * g1 - h01 * g0) / (h00 * h11 - h01**2) / scale
+        return Calibrated(error / students, slope, intercept + g / h)
 
 
 def _ties(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,45 +271,26 @@ def _blocks(draws: np.ndarray) -> Iterator[slice]:
         yield slice(start, min(start + step, len(draws)))
 
 
-def _interval(value: float, draws: np.ndarray, level: float) -> Interval:
-    known = draws[~np.isnan(draws)]
+def interval(value: float, drawn: np.ndarray, level: float = 0.95) -> Interval:
+    """Give a figure with the interval that it has over resamples; those in which it does not exist are left out."""
+    known = drawn[np.isfinite(drawn)]
     if math.isnan(value) or not len(known):
         return Interval(value, math.nan, math.nan)
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high))
 
 
-def roc_auc_interval(y: np.ndarray, score: np.ndarray, draws: np.ndarray, level: float = 0.95) -> Interval:
-    """Give the AUC with its interval over resamples of students (`resamples`)."""
-    return _interval(roc_auc(y, score), _weighted_auc(y, score, draws), level)
-
-
-def precision_interval(y: np.ndarray, score: np.ndarray, share: float, draws: np.ndarray, level: float = 0.95) -> Interval:
-    """Give the precision at capacity with its interval over resamples of students."""
-    found = _found_in_each(y, score, share, draws) / (share * draws.sum(axis=1))
-    return _interval(precision_at_capacity(y, score, share), found, level)
-
-
-def more_found(y: np.ndarray, score: np.ndarray, other: np.ndarray, share: float, draws: np.ndarray, level: float) -> Interval:
-    """Compare two scores on the same resamples: how many more leavers the first finds at capacity, with a one-sided lower end.
+def more_found(value: float, own: Ranked, other: Ranked, level: float) -> Interval:
+    """Compare two scores on the same resamples: how many more leavers the first finds at capacity, with one-sided ends.
 
     Parameters
     ----------
-    y : numpy.ndarray, shape (n,)
-    score, other : numpy.ndarray, shape (n,)
-    share : float
-        Capacity as a share of the students.
-    draws : numpy.ndarray, shape (times, n)
-        What `resamples` gives.
+    value : float
+        How many more it finds among the students themselves.
+    own, other : Ranked
+        What `ranked` gives for either, with the same resamples.
     level : float
-        Confidence of the lower end, e.g. 0.99.
-
-    Returns
-    -------
-    Interval
-        `low` is the one-sided lower end; `high` the upper end at the same level.
+        Confidence of each end, e.g. 0.99.
     """
-    value = found_at_capacity(y, score, share) - found_at_capacity(y, other, share)
-    difference = _found_in_each(y, score, share, draws) - _found_in_each(y, other, share, draws)
-    low, high = np.quantile(difference, [1 - level, level])
+    low, high = np.quantile(own.found - other.found, [1 - level, level])
     return Interval(value, float(low), float(high))

@@ -16,16 +16,17 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from riskmodel.metrics import (
     average_precision,
     brier,
+    calibrated,
     calibration_line,
     found_at_capacity,
+    interval,
     lift_at_capacity,
     more_found,
     precision_at_capacity,
-    precision_interval,
+    ranked,
     recall_at_capacity,
     resamples,
     roc_auc,
-    roc_auc_interval,
 )
 
 # Ten students by falling score; a tie of three crosses a list of four.
@@ -97,8 +98,10 @@ def test_figures_that_need_leavers_do_not_exist_without_them() -> None:
         assert math.isnan(figure)
     assert all(math.isnan(figure) for figure in calibration_line(nobody, score))
     assert math.isnan(roc_auc(np.ones(5), score))
-    interval = roc_auc_interval(nobody, score, resamples(np.arange(5), 1))
-    assert all(math.isnan(figure) for figure in (interval.value, interval.low, interval.high))
+    drawn = ranked(nobody, score, 0.2, resamples(np.arange(5), 1))
+    for figures in (drawn.roc_auc, drawn.average_precision, drawn.recall, drawn.lift):
+        told = interval(math.nan, figures)
+        assert all(math.isnan(figure) for figure in (told.value, told.low, told.high))
 
 
 def test_calibration_is_one_and_nought_where_log_odds_are_true() -> None:
@@ -180,16 +183,48 @@ def test_a_resample_is_measured_as_if_its_students_were_there_as_often_as_drawn(
     left, score = data
     draws = resamples(np.arange(len(left)), seed, times=4)
     repeated = [np.repeat(np.arange(len(left)), times) for times in draws]
-    aucs = np.array([roc_auc(left[rows], score[rows]) for rows in repeated])
-    found = np.array([found_at_capacity(left[rows], score[rows], share) for rows in repeated])
-    other = np.array([found_at_capacity(left[rows], -score[rows], share) for rows in repeated])
-    if not np.isnan(aucs).all() and 0 < left.sum() < len(left):
-        interval = roc_auc_interval(left, score, draws, level=0.5)
-        assert (interval.low, interval.high) == pytest.approx(tuple(np.nanquantile(aucs, [0.25, 0.75])))
-    interval = precision_interval(left, score, share, draws, level=0.5)
-    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(found / (share * len(left)), [0.25, 0.75])))
-    compared = more_found(left, score, -score, share, draws, level=0.75)
-    assert (compared.low, compared.high) == pytest.approx(tuple(np.quantile(found - other, [0.25, 0.75])), abs=1e-9)
+    for value, rows in zip(zip(*_ranking(left, score, share, draws), strict=True), repeated, strict=True):
+        y, ordered = left[rows], score[rows]
+        expected = (
+            roc_auc(y, ordered),
+            average_precision(y, ordered),
+            found_at_capacity(y, ordered, share),
+            precision_at_capacity(y, ordered, share),
+            recall_at_capacity(y, ordered, share),
+            lift_at_capacity(y, ordered, share),
+        )
+        assert value == pytest.approx(expected, nan_ok=True)
+
+
+def _ranking(left: np.ndarray, score: np.ndarray, share: float, draws: np.ndarray) -> tuple[np.ndarray, ...]:
+    drawn = ranked(left, score, share, draws)
+    return drawn.roc_auc, drawn.average_precision, drawn.found, drawn.precision, drawn.recall, drawn.lift
+
+
+def test_an_interval_is_cut_at_the_quantiles_of_the_resamples_in_which_the_figure_exists() -> None:
+    told = interval(2.0, np.array([0.0, 1.0, np.nan, 2.0, 3.0, 4.0]), level=0.5)
+    assert (told.value, told.low, told.high) == (2.0, 1.0, 3.0)
+
+
+def test_calibration_in_resamples_is_that_of_fitting_anew() -> None:
+    random = np.random.default_rng(6)
+    decision = random.normal(-1, 1, 3000)
+    left = (random.random(3000) < expit(0.2 + 0.8 * decision)).astype(float)
+    draws = resamples(np.arange(3000), 1, 40)
+    told = calibrated(left, decision, draws)
+    for place, times in enumerate(draws):
+        rows = np.repeat(np.arange(3000), times)
+        assert told.brier[place] == pytest.approx(brier(left[rows], expit(decision[rows])))
+        assert (told.slope[place], told.intercept[place]) == pytest.approx(calibration_line(left[rows], decision[rows]), abs=0.01)
+
+
+def test_predictions_that_are_all_equal_have_no_slope() -> None:
+    slope, intercept = calibration_line(LEFT, np.full(10, logit(0.4)))
+    assert math.isnan(slope)
+    assert intercept == pytest.approx(0.0, abs=1e-4)
+    drawn = calibrated(LEFT, np.full(10, logit(0.4)), resamples(np.arange(10), 1, 50))
+    assert np.isnan(drawn.slope).all()
+    assert np.isfinite(drawn.brier).all()
 
 
 def test_rows_of_one_student_are_drawn_together() -> None:
@@ -210,13 +245,15 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     for seed in range(200):
         left = (np.arange(300) < 60).astype(float)
         score = random.normal(size=300) + left
-        interval = roc_auc_interval(left, score, resamples(np.arange(300), seed, 300), level=0.9)
-        covered += interval.low <= 0.7602 <= interval.high
+        drawn = ranked(left, score, 0.2, resamples(np.arange(300), seed, 300))
+        told = interval(roc_auc(left, score), drawn.roc_auc, level=0.9)
+        covered += told.low <= 0.7602 <= told.high
     assert 0.84 <= covered / 200 <= 0.96
 
 
 def test_a_comparison_of_a_score_with_itself_finds_no_more() -> None:
-    compared = more_found(LEFT, SCORE, SCORE, 0.3, resamples(np.arange(10), 1), 0.99)
+    drawn = ranked(LEFT, SCORE, 0.3, resamples(np.arange(10), 1))
+    compared = more_found(0.0, drawn, drawn, 0.99)
     assert (compared.value, compared.low, compared.high) == (0.0, 0.0, 0.0)
 
 
@@ -224,6 +261,7 @@ def test_two_scores_without_signal_differ_beyond_chance_about_as_rarely_as_the_l
     random, beyond = np.random.default_rng(12), 0
     for seed in range(300):
         left = (random.random(250) < 0.3).astype(float)
-        compared = more_found(left, random.normal(size=250), np.round(random.random(250)), 0.2, resamples(np.arange(250), seed, 300), 0.95)
-        beyond += compared.low > 0
+        draws = resamples(np.arange(250), seed, 300)
+        one, other = (ranked(left, score, 0.2, draws) for score in (random.normal(size=250), np.round(random.random(250))))
+        beyond += more_found(0.0, one, other, 0.95).low > 0
     assert beyond / 300 <= 0.09
