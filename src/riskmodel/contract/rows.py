@@ -1,0 +1,327 @@
+"""Rows that another system sends as JSON, turned into canonical tables on pandas. Knows no files, and sets nothing apart: a wrong value is a fault."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from riskmodel.contract.definition import DatasetDefinition, is_sensitive_name
+from riskmodel.dates import from_epoch_day, to_epoch_day
+from riskmodel.errors import DataFault
+from riskmodel.tables import ATTENDANCE_COLUMNS, ENROLMENT_COLUMNS, EXTRA_COLUMNS, RESULT_COLUMNS, Frame, Tables
+
+FIRST_DATE, LAST_DATE = dt.date(1990, 1, 1), dt.date(2100, 12, 31)
+FAULTS_TOLD = 100
+_SHOWN = 40
+
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "enrolments": ("enrolment_id", "student_id", "cohort", "programme", "start_date"),
+    "attendance": ("enrolment_id", "date", "scheduled", "attended"),
+    "results": ("enrolment_id", "date", "test", "grade"),
+}
+_REQUIRED_EXTRA = ("enrolment_id", "date", "value")
+_RESULT_FIELDS = {column: kind for column, kind in RESULT_COLUMNS.items() if column not in ("status", "passed")} | {"grade": "grade"}
+_DTYPES = {"text": "str", "number": "float64", "flag": "float64"}
+
+
+@dataclass(frozen=True)
+class RowFault:
+    """One wrong value: the table, the place of the row in it (from 0), the field, and what is wrong."""
+
+    table: str
+    row: int | None
+    field: str
+    message: str
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """The way to the value, for a JSON pointer."""
+        return tuple(part for part in (self.table, self.row, self.field) if part is not None and part != "")
+
+    def __str__(self) -> str:
+        row = "" if self.row is None else f"[{self.row}]"
+        name = f".{self.field}" if self.field else ""
+        return f"{self.table}{row}{name}: {self.message}"
+
+
+class RowFaults(DataFault):
+    """Rows that can't be used, each fault with its place."""
+
+    def __init__(self, faults: Sequence[RowFault]) -> None:
+        shown = "; ".join(str(fault) for fault in faults[:5])
+        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+        super().__init__(f"{shown}{more}.", place="rows", remedy="Mend these values and send again.")
+        self.faults = tuple(faults)
+
+
+def tables_from_rows(definition: DatasetDefinition, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Tables:
+    """Turn rows with canonical names and ISO dates into canonical tables.
+
+    Parameters
+    ----------
+    definition : DatasetDefinition
+        Grade scale, kinds of prior education, delays and declared columns.
+    rows : mapping of table to rows
+        `enrolments`, and perhaps `attendance`, `results` and the dated tables of declared columns by their name (fields enrolment_id,
+        date, known_on, value). Declared columns on enrolments carry their own name. A field that is absent or null is not known.
+
+    Returns
+    -------
+    Tables
+        On pandas; without outcomes.
+
+    Raises
+    ------
+    RowFaults
+        A table or field that the contract does not know, a sensitive attribute, a wrong type, a value that can't be. Every fault
+        (at most a hundred) is told with its place.
+    """
+    reader = _Reader(definition)
+    tables = reader.read(rows)
+    if reader.faults:
+        raise RowFaults(reader.faults)
+    return tables
+
+
+class _Wrong(ValueError):
+    """A value that can't be read; its message says why."""
+
+
+def _date(value: object) -> int:
+    if isinstance(value, dt.datetime):
+        value = value.date()
+    if isinstance(value, str):
+        try:
+            value = dt.date.fromisoformat(value.strip()[:10])
+        except ValueError:
+            raise _Wrong(f"'{value[:_SHOWN]}' is no date; write it as 2026-10-26") from None
+    if not isinstance(value, dt.date):
+        raise _Wrong("this is no date; write it as a text like 2026-10-26")
+    if not FIRST_DATE <= value <= LAST_DATE:
+        raise _Wrong(f"the date {value.isoformat()} lies before 1990 or after 2100")
+    return to_epoch_day(value)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Wrong("this is no number")
+    if not math.isfinite(value):
+        raise _Wrong("this is no finite number")
+    return float(value)
+
+
+def _flag(value: object) -> float:
+    if value in (True, False, 0, 1) and isinstance(value, bool | int | float):
+        return float(value)
+    raise _Wrong("this is not true, false, 1 or 0")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _Wrong("this is no text")
+    return str(value).strip()
+
+
+_READERS: Mapping[str, Callable[[object], Any]] = {
+    "date": _date,
+    "number": _number,
+    "flag": _flag,
+    "text": _text,
+    "grade": lambda value: value,
+}
+
+
+class _Reader:
+    def __init__(self, definition: DatasetDefinition) -> None:
+        self.definition = definition
+        self.faults: list[RowFault] = []
+        kinds = definition.prior_education
+        self.prior = {kind.lower(): kind for kind in kinds.kinds} | {value.strip().lower(): kind for value, kind in kinds.values.items()}
+        self.statuses = {word.strip().lower(): status for word, status in definition.grades.words.items()}
+        self.dated = {extra.name: extra for extra in definition.extra if extra.source == "dated"}
+        self.own = {extra.name: extra for extra in definition.extra if extra.source == "enrolment"}
+
+    def read(self, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Tables:
+        for name in rows:
+            if name not in ("enrolments", "attendance", "results", *self.dated):
+                self._fault(name, None, "", f"the contract knows no such table here; there are {', '.join(self._names())}")
+        enrolments = self._enrolments(rows.get("enrolments") or [])
+        starts = {row["enrolment_id"]: row["start_date"] for row in enrolments}
+        attendance = self._dated_rows("attendance", rows, starts, ATTENDANCE_COLUMNS, self.definition.delays.attendance)
+        results = self._dated_rows("results", rows, starts, _RESULT_FIELDS, self.definition.delays.results)
+        for place, row in attendance:
+            self._attended(place, row)
+        graded = [(place, self._graded(place, row)) for place, row in results]
+        self._number_attempts(graded)
+        own = {f"extra_{name}": "text" if extra.kind == "category" else extra.kind for name, extra in self.own.items()}
+        extra = {
+            name: self._dated_rows(name, rows, starts, EXTRA_COLUMNS | {"value": column.kind}, self.definition.delays.extra)
+            for name, column in self.dated.items()
+        }
+        if self.faults:
+            enrolments, attendance, graded, extra = [], [], [], {}
+        return Tables(
+            enrolments=_frame(enrolments, {**ENROLMENT_COLUMNS, **own}),
+            attendance=_frame([row for _, row in attendance], ATTENDANCE_COLUMNS) if "attendance" in rows else None,
+            results=_frame([row for _, row in graded], RESULT_COLUMNS) if "results" in rows else None,
+            extra={name: _frame([row for _, row in found], EXTRA_COLUMNS) for name, found in extra.items() if name in rows},
+        )
+
+    def _names(self) -> list[str]:
+        return ["enrolments", "attendance", "results", *self.dated]
+
+    def _fault(self, table: str, row: int | None, field: str, message: str) -> None:
+        if len(self.faults) < FAULTS_TOLD:
+            self.faults.append(RowFault(table, row, field, message))
+
+    def _values(self, table: str, place: int, row: object, kinds: Mapping[str, str], required: Sequence[str]) -> dict[str, Any] | None:
+        """Read the fields of one row; None where any is wrong."""
+        before = len(self.faults)
+        if not isinstance(row, Mapping):
+            self._fault(table, place, "", "a row is an object with named fields")
+            return None
+        for field in row:
+            if field not in kinds:
+                sensitive = is_sensitive_name(str(field))
+                message = (
+                    "a sensitive attribute can't be sent"
+                    if sensitive
+                    else f"the contract knows no such field; there are {', '.join(kinds)}"
+                )
+                self._fault(table, place, str(field), message)
+        values: dict[str, Any] = {}
+        for field, kind in kinds.items():
+            value = row.get(field)
+            if isinstance(value, str) and not value.strip():
+                value = None
+            if value is None:
+                if field in required:
+                    self._fault(table, place, field, "this is needed")
+                values[field] = None
+                continue
+            try:
+                values[field] = _READERS[kind](value)
+            except _Wrong as wrong:
+                self._fault(table, place, field, str(wrong))
+        return values if len(self.faults) == before else None
+
+    def _enrolments(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        if not rows:
+            self._fault("enrolments", None, "", "at least one enrolment is needed")
+        kinds = {**ENROLMENT_COLUMNS, **{name: "text" if extra.kind == "category" else extra.kind for name, extra in self.own.items()}}
+        found: list[dict[str, Any]] = []
+        places: dict[str, int] = {}
+        for place, row in enumerate(rows):
+            values = self._values("enrolments", place, row, kinds, _REQUIRED["enrolments"])
+            if values is None:
+                continue
+            name = values["enrolment_id"]
+            if name in places:
+                self._fault("enrolments", place, "enrolment_id", f"this enrolment stands in row {places[name]} already")
+            places[name] = place
+            self._enrolment(place, values)
+            found.append(values)
+        return found
+
+    def _enrolment(self, place: int, values: dict[str, Any]) -> None:
+        told = values["prior_education"]
+        if told is not None:
+            values["prior_education"] = self.prior.get(told.lower())
+            if values["prior_education"] is None and self.definition.prior_education.use:
+                known = ", ".join(self.definition.prior_education.kinds)
+                self._fault("enrolments", place, "prior_education", f"'{told[:_SHOWN]}' is no known kind; there are {known}")
+        if values["left_on"] is not None:
+            if values["left_on"] < values["start_date"]:
+                self._fault("enrolments", place, "left_on", "this lies before the start")
+            if values["left_known_on"] is None:
+                values["left_known_on"] = values["left_on"] + self.definition.delays.leaving
+        else:
+            values["left_known_on"] = None
+        for name, extra in self.own.items():
+            value = values.pop(name)
+            if extra.kind == "category" and value is not None and value not in extra.categories:
+                self._fault("enrolments", place, name, f"'{value[:_SHOWN]}' is none of {', '.join(extra.categories)}")
+            values[f"extra_{name}"] = value
+
+    def _dated_rows(
+        self, name: str, rows: Mapping[str, Sequence[Mapping[str, Any]]], starts: Mapping[str, int], kinds: Mapping[str, str], delay: int
+    ) -> list[tuple[int, dict[str, Any]]]:
+        found: list[tuple[int, dict[str, Any]]] = []
+        slack = self.definition.keep_before_start_days
+        for place, row in enumerate(rows.get(name) or []):
+            values = self._values(name, place, row, kinds, _REQUIRED.get(name, _REQUIRED_EXTRA))
+            if values is None:
+                continue
+            start = starts.get(values["enrolment_id"])
+            if start is None:
+                if not self.faults:
+                    self._fault(
+                        name, place, "enrolment_id", f"there is no enrolment '{values['enrolment_id'][:_SHOWN]}' among the enrolments"
+                    )
+                elif values["enrolment_id"] not in starts:
+                    self._fault(name, place, "enrolment_id", "this enrolment is not among the enrolments that can be read")
+                continue
+            if values["date"] < start - slack:
+                began = from_epoch_day(start).isoformat()
+                self._fault(name, place, "date", f"this lies before the start of the enrolment ({began})")
+            if values["known_on"] is None:
+                values["known_on"] = values["date"] + delay
+            elif values["known_on"] < values["date"]:
+                self._fault(name, place, "known_on", "this lies before the date itself")
+            found.append((place, values))
+        return found
+
+    def _attended(self, place: int, values: Mapping[str, Any]) -> None:
+        if values["attended"] < 0 or values["scheduled"] < 0:
+            self._fault("attendance", place, "attended", "this is negative")
+        elif values["attended"] > values["scheduled"]:
+            self._fault("attendance", place, "attended", "this is more than scheduled")
+
+    def _graded(self, place: int, values: dict[str, Any]) -> dict[str, Any]:
+        scale = self.definition.grades
+        told = values["grade"]
+        status: str | None = None
+        grade: float | None = None
+        if isinstance(told, str):
+            status = self.statuses.get(told.strip().lower())
+            if status is None:
+                try:
+                    told = float(told.strip().replace(",", "."))
+                except ValueError:
+                    told = None
+        if status is None and isinstance(told, int | float) and not isinstance(told, bool) and scale.minimum <= told <= scale.maximum:
+            grade = float(told)
+            status = "passed" if grade >= scale.pass_mark else "failed"
+        if status is None:
+            shown = str(values["grade"])[:_SHOWN]
+            self._fault("results", place, "grade", f"'{shown}' is no grade from {scale.minimum:g} to {scale.maximum:g} and no known word")
+        passed = {"passed": 1.0, "exempt": None}.get(status or "", 0.0)
+        return {**values, "grade": grade, "status": status, "passed": passed}
+
+    def _number_attempts(self, rows: Sequence[tuple[int, dict[str, Any]]]) -> None:
+        tests: defaultdict[tuple[Any, ...], list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+        for place, row in rows:
+            tests[row["enrolment_id"], row["course"], row["test"]].append((place, row))
+        for attempts in tests.values():
+            told = Counter(row["attempt"] for _, row in attempts if row["attempt"] is not None)
+            for place, row in attempts:
+                if row["attempt"] is not None and told[row["attempt"]] > 1:
+                    self._fault("results", place, "attempt", "the same attempt at the same test stands more than once")
+            for nth, (_, row) in enumerate(sorted(attempts, key=lambda each: (each[1]["date"], each[1]["known_on"], each[0])), 1):
+                row["attempt"] = float(nth) if row["attempt"] is None else row["attempt"]
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> Frame:
+    columns = {}
+    for name, kind in kinds.items():
+        values = [row.get(name) for row in rows]
+        whole = kind == "date" and None not in values
+        columns[name] = pd.Series(values, dtype="int64" if whole else _DTYPES.get(kind, "float64"))
+    return nw.from_native(pd.DataFrame(columns)).lazy()
