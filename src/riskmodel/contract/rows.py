@@ -1,4 +1,4 @@
-"""Rows that another system sends as JSON, turned into canonical tables on pandas. Knows no files, and sets nothing apart: a wrong value is a fault."""
+"""Rows that another system sends as JSON, as canonical tables on pandas. Knows no files; sets nothing apart: a wrong value is a fault."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 40
 
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "enrolments": ("enrolment_id", "student_id", "cohort", "programme", "start_date"),
-    "attendance": ("enrolment_id", "date", "scheduled", "attended"),
+    "attendance": ("enrolment_id", "date", "scheduled"),
     "results": ("enrolment_id", "date", "test", "grade"),
 }
 _REQUIRED_EXTRA = ("enrolment_id", "date", "value")
@@ -90,42 +90,42 @@ def tables_from_rows(definition: DatasetDefinition, rows: Mapping[str, Sequence[
     return tables
 
 
-class _Wrong(ValueError):
+class _WrongError(ValueError):
     """A value that can't be read; its message says why."""
 
 
 def _date(value: object) -> int:
-    if isinstance(value, dt.datetime):
-        value = value.date()
-    if isinstance(value, str):
+    if isinstance(value, dt.date):
+        date = value.date() if isinstance(value, dt.datetime) else value
+    elif isinstance(value, str):
         try:
-            value = dt.date.fromisoformat(value.strip()[:10])
+            date = dt.date.fromisoformat(value.strip()[:10])
         except ValueError:
-            raise _Wrong(f"'{value[:_SHOWN]}' is no date; write it as 2026-10-26") from None
-    if not isinstance(value, dt.date):
-        raise _Wrong("this is no date; write it as a text like 2026-10-26")
-    if not FIRST_DATE <= value <= LAST_DATE:
-        raise _Wrong(f"the date {value.isoformat()} lies before 1990 or after 2100")
-    return to_epoch_day(value)
+            raise _WrongError(f"'{value[:_SHOWN]}' is no date; write it as 2026-10-26") from None
+    else:
+        raise _WrongError("this is no date; write it as a text like 2026-10-26")
+    if not FIRST_DATE <= date <= LAST_DATE:
+        raise _WrongError(f"the date {date.isoformat()} lies before 1990 or after 2100")
+    return to_epoch_day(date)
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Wrong("this is no number")
+        raise _WrongError("this is no number")
     if not math.isfinite(value):
-        raise _Wrong("this is no finite number")
+        raise _WrongError("this is no finite number")
     return float(value)
 
 
 def _flag(value: object) -> float:
     if value in (True, False, 0, 1) and isinstance(value, bool | int | float):
         return float(value)
-    raise _Wrong("this is not true, false, 1 or 0")
+    raise _WrongError("this is not true, false, 1 or 0")
 
 
 def _text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise _Wrong("this is no text")
+        raise _WrongError("this is no text")
     return str(value).strip()
 
 
@@ -142,6 +142,8 @@ class _Reader:
     def __init__(self, definition: DatasetDefinition) -> None:
         self.definition = definition
         self.faults: list[RowFault] = []
+        self.wrong = 0
+        self.told: set[str] = set()
         kinds = definition.prior_education
         self.prior = {kind.lower(): kind for kind in kinds.kinds} | {value.strip().lower(): kind for value, kind in kinds.values.items()}
         self.statuses = {word.strip().lower(): status for word, status in definition.grades.words.items()}
@@ -162,7 +164,7 @@ class _Reader:
         self._number_attempts(graded)
         own = {f"extra_{name}": "text" if extra.kind == "category" else extra.kind for name, extra in self.own.items()}
         extra = {
-            name: self._dated_rows(name, rows, starts, EXTRA_COLUMNS | {"value": column.kind}, self.definition.delays.extra)
+            name: self._dated_rows(name, rows, starts, {**EXTRA_COLUMNS, "value": column.kind}, self.definition.delays.extra)
             for name, column in self.dated.items()
         }
         if self.faults:
@@ -178,23 +180,21 @@ class _Reader:
         return ["enrolments", "attendance", "results", *self.dated]
 
     def _fault(self, table: str, row: int | None, field: str, message: str) -> None:
+        self.wrong += 1
         if len(self.faults) < FAULTS_TOLD:
             self.faults.append(RowFault(table, row, field, message))
 
     def _values(self, table: str, place: int, row: object, kinds: Mapping[str, str], required: Sequence[str]) -> dict[str, Any] | None:
         """Read the fields of one row; None where any is wrong."""
-        before = len(self.faults)
+        before = self.wrong
         if not isinstance(row, Mapping):
             self._fault(table, place, "", "a row is an object with named fields")
             return None
         for field in row:
             if field not in kinds:
-                sensitive = is_sensitive_name(str(field))
-                message = (
-                    "a sensitive attribute can't be sent"
-                    if sensitive
-                    else f"the contract knows no such field; there are {', '.join(kinds)}"
-                )
+                message = f"the contract knows no such field; there are {', '.join(kinds)}"
+                if is_sensitive_name(str(field)):
+                    message = "a sensitive attribute can't be sent"
                 self._fault(table, place, str(field), message)
         values: dict[str, Any] = {}
         for field, kind in kinds.items():
@@ -208,9 +208,9 @@ class _Reader:
                 continue
             try:
                 values[field] = _READERS[kind](value)
-            except _Wrong as wrong:
+            except _WrongError as wrong:
                 self._fault(table, place, field, str(wrong))
-        return values if len(self.faults) == before else None
+        return values if self.wrong == before else None
 
     def _enrolments(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if not rows:
@@ -220,6 +220,8 @@ class _Reader:
         places: dict[str, int] = {}
         for place, row in enumerate(rows):
             values = self._values("enrolments", place, row, kinds, _REQUIRED["enrolments"])
+            if isinstance(row, Mapping):
+                self.told.add(str(row.get("enrolment_id")).strip())
             if values is None:
                 continue
             name = values["enrolment_id"]
@@ -261,12 +263,8 @@ class _Reader:
                 continue
             start = starts.get(values["enrolment_id"])
             if start is None:
-                if not self.faults:
-                    self._fault(
-                        name, place, "enrolment_id", f"there is no enrolment '{values['enrolment_id'][:_SHOWN]}' among the enrolments"
-                    )
-                elif values["enrolment_id"] not in starts:
-                    self._fault(name, place, "enrolment_id", "this enrolment is not among the enrolments that can be read")
+                if values["enrolment_id"] not in self.told:
+                    self._fault(name, place, "enrolment_id", f"no enrolment '{values['enrolment_id'][:_SHOWN]}' is among the enrolments")
                 continue
             if values["date"] < start - slack:
                 began = from_epoch_day(start).isoformat()
@@ -279,9 +277,10 @@ class _Reader:
         return found
 
     def _attended(self, place: int, values: Mapping[str, Any]) -> None:
-        if values["attended"] < 0 or values["scheduled"] < 0:
-            self._fault("attendance", place, "attended", "this is negative")
-        elif values["attended"] > values["scheduled"]:
+        attended, scheduled = values["attended"] or 0.0, values["scheduled"]
+        if attended < 0 or scheduled < 0:
+            self._fault("attendance", place, "attended" if attended < 0 else "scheduled", "this is negative")
+        elif attended > scheduled:
             self._fault("attendance", place, "attended", "this is more than scheduled")
 
     def _graded(self, place: int, values: dict[str, Any]) -> dict[str, Any]:
