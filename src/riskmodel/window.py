@@ -15,6 +15,8 @@ import narwhals as nw
 from riskmodel.dates import to_epoch_day
 from riskmodel.tables import Frame, Tables
 
+_A_MONDAY = 4  # 5 January 1970, as an epoch day
+
 
 @dataclass(frozen=True)
 class Known:
@@ -25,7 +27,8 @@ class Known:
     enrolments : Frame
         One row per enrolment that is scored, with `cut_day`, the day of its own count at which it was cut. Nothing tells of leaving.
     attendance, results : Frame or None
-        Rows known by the cut, with `day` and `known_day` counted from the enrolment's own start instead of dates, and `cut_day`.
+        Rows known by the cut, with `day` and `known_day` counted from the enrolment's own start instead of dates, `week` (calendar weeks, from Monday)
+        and `cut_day`.
     extra : mapping of name to Frame
         Dated rows of declared columns, likewise.
     """
@@ -54,8 +57,7 @@ def cut(tables: Tables, at: int | dt.date) -> Known:
     start = nw.col("start_date")
     moment = start + at if isinstance(at, int) else nw.lit(to_epoch_day(at))
     enrolments = tables.enrolments.with_columns(cut_date=moment.cast(nw.Int64))
-    enrolments = enrolments.with_columns(known_from=nw.coalesce(nw.col("enrolled_on").cast(nw.Int64), start.cast(nw.Int64)))
-    enrolments = enrolments.filter(nw.col("known_from") <= nw.col("cut_date"))
+    enrolments = enrolments.filter(nw.col("enrolled_on").is_null() | (nw.col("enrolled_on") <= nw.col("cut_date")))
     enrolments = enrolments.filter(start <= nw.col("cut_date"))
     enrolments = enrolments.filter(nw.col("left_known_on").is_null() | (nw.col("left_known_on") > nw.col("cut_date")))
     enrolments = enrolments.with_columns(cut_day=nw.col("cut_date") - start)
@@ -67,9 +69,9 @@ def cut(tables: Tables, at: int | dt.date) -> Known:
         known = frame.join(moments, on="enrolment_id", how="inner")
         known = known.filter(nw.col("known_on") <= nw.col("cut_date"))
         known = known.filter(nw.col("date") <= nw.col("cut_date"))
-        known = known.with_columns(day=nw.col("date") - start, known_day=nw.col("known_on") - start)
+        known = known.with_columns(day=nw.col("date") - start, known_day=nw.col("known_on") - start, week=(nw.col("date") - _A_MONDAY) // 7)
         return known.drop("date", "known_on", "start_date", "cut_date")
 
     extra = {name: known for name, frame in tables.extra.items() if (known := rows(frame)) is not None}
-    scored = enrolments.drop("left_on", "left_known_on", "known_from", "cut_date")
+    scored = enrolments.drop("left_on", "left_known_on", "cut_date")
     return Known(enrolments=scored, attendance=rows(tables.attendance), results=rows(tables.results), extra=extra)

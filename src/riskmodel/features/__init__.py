@@ -6,17 +6,14 @@ one row per enrolment or per enrolment and test, fits in memory at national size
 
 from __future__ import annotations
 
-from typing import Any
-
-import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from riskmodel.catalogue import Catalogue
 from riskmodel.contract.definition import DatasetDefinition
 from riskmodel.features import attendance, declared, prior_education, start, tests
-from riskmodel.features.context import ProgrammeContext, usual_figures
-from riskmodel.tables import ENROLMENT_COLUMNS, Frame
+from riskmodel.features.context import ProgrammeContext, on_time, usual_figures
+from riskmodel.frames import to_pandas
+from riskmodel.tables import ENROLMENT_COLUMNS
 from riskmodel.window import Known
 
 FACTS = {
@@ -27,16 +24,6 @@ FACTS = {
 }
 KEYS = ("enrolment_id", "student_id", "cohort", "programme", "cut_day")
 _ATTENDANCE_COMPARED = ("attendance_share", "attendance_share_recent")
-_NO_ATTENDANCE = (
-    "attended",
-    "scheduled",
-    "attended_recent",
-    "scheduled_recent",
-    "last_seen",
-    "last_lesson",
-    "missed_since",
-    "first_missed",
-)
 _NO_TESTS = ("enrolment_id", "course", "test", "is_exempt", "is_taken", "is_passed", "first_attempt", "first_day", "known_day", "credits",
              "first_grade", "first_passed")  # fmt: skip
 
@@ -55,23 +42,6 @@ def catalogue(definition: DatasetDefinition, programmes: tuple[str, ...] = ()) -
     if len(programmes) > 1:
         features.append(start.programme_feature(programmes))
     return Catalogue([*features, *declared.features(definition)]).without(definition.left_out_features)
-
-
-def _to_pandas(frame: Frame) -> pd.DataFrame:
-    native: Any = nw.to_native(frame)
-    if isinstance(native, pd.DataFrame):
-        return native
-    if hasattr(native, "df"):
-        return native.df()
-    if hasattr(native, "toPandas"):
-        return native.toPandas()
-    return frame.collect(backend="pandas").to_native()
-
-
-def _by_enrolment(frame: Frame | None, columns: tuple[str, ...], index: pd.Index) -> pd.DataFrame:
-    if frame is None:
-        return pd.DataFrame(np.nan, index=index, columns=list(columns))
-    return _to_pandas(frame).set_index("enrolment_id").reindex(index).astype(float)
 
 
 def build_features(known: Known, definition: DatasetDefinition, context: ProgrammeContext | None = None) -> pd.DataFrame:
@@ -98,29 +68,31 @@ def build_with_context(
     known: Known, definition: DatasetDefinition, context: ProgrammeContext | None = None
 ) -> tuple[pd.DataFrame, ProgrammeContext]:
     """Give what `build_features` gives, and the context that it compared with."""
-    enrolments = _to_pandas(known.enrolments).sort_values("enrolment_id").set_index("enrolment_id")
+    enrolments = to_pandas(known.enrolments).sort_values("enrolment_id").set_index("enrolment_id")
     for column in ENROLMENT_COLUMNS:
         if column not in enrolments and column not in ("enrolment_id", "left_on", "left_known_on"):
             enrolments[column] = None
     index = enrolments.index
     cut_day = enrolments["cut_day"].astype(float)
     place = enrolments[["cohort", "programme"]].astype("str")
-    present = _by_enrolment(None if known.attendance is None else attendance.reduce(known.attendance), _NO_ATTENDANCE, index)
+    present = pd.DataFrame(columns=list(attendance.REDUCED)) if known.attendance is None else attendance.reduce(known.attendance)
+    present = present.reindex(index).astype(float)
     own_attendance = attendance.measure(present)
-    reduced = {name: _to_pandas(declared.reduce(rows)).set_index("enrolment_id") for name, rows in known.extra.items()}
+    reduced = {name: to_pandas(declared.reduce(rows)).set_index("enrolment_id") for name, rows in known.extra.items()}
     own_declared = declared.measure(reduced, enrolments, cut_day, definition)
-    taken = pd.DataFrame(columns=list(_NO_TESTS)) if known.results is None else _to_pandas(tests.reduce(known.results))
+    taken = pd.DataFrame(columns=list(_NO_TESTS)) if known.results is None else to_pandas(tests.reduce(known.results))
     taken = taken.astype(dict.fromkeys(_NO_TESTS[3:], float) | dict.fromkeys(_NO_TESTS[:3], "str"))
     if context is None:
         compared = [own_attendance[list(_ATTENDANCE_COMPARED)], own_declared[list(declared.compared(definition))]]
-        context = ProgrammeContext(usual_figures(pd.concat(compared, axis=1), place), tests.due_tests(taken, place))
+        began = on_time(place, enrolments["start_date"])
+        context = ProgrammeContext(usual_figures(pd.concat(compared, axis=1)[began], place[began]), tests.due_tests(taken, place[began]))
     lead = start.measure(enrolments, definition)
     facts = pd.DataFrame(
         {"fact_prior_education": enrolments["prior_education"], "fact_enrolled_days_before": lead["enrolment_lead_days"]}, index=index
     )
     parts = [
         attendance.compare(own_attendance, context, place),
-        tests.measure(taken, place, context),
+        tests.measure(taken, place, context, lead["started_late_days"]),
         prior_education.measure(enrolments, definition),
         lead,
         declared.compare(own_declared, context, place, definition),

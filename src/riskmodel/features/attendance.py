@@ -1,16 +1,22 @@
-"""Attendance: how much, how much lately, and whether somebody has stopped coming. Weeks without lessons are no absence."""
+"""Attendance: how much, how much lately, and whether somebody has stopped coming. Weeks without lessons are no absence.
+
+Everything is counted in lessons that were scheduled for the student. Of a student without a single row nothing is known, which is not absence:
+an institution that registers attendance delivers a row for a lesson missed as well.
+"""
 
 from __future__ import annotations
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from riskmodel.catalogue import Feature
 from riskmodel.features.context import ProgrammeContext
+from riskmodel.frames import computed, to_pandas
 from riskmodel.tables import Frame
 
 RECENT_DAYS = 14
+NEVER = -100_000
+REDUCED = ("attended", "scheduled", "attended_recent", "scheduled_recent", "last_seen", "missed_since", "first_missed", "last_missed", "free_weeks")
 
 _WHY = "Attendance is what a student can change and a coach can talk about; research on early warning finds it first among early signs."
 
@@ -43,40 +49,55 @@ FACTS = {
 }
 
 
-def reduce(attendance: Frame) -> Frame:
+def reduce(attendance: Frame) -> pd.DataFrame:
     """Reduce attendance rows to one row per enrolment, in two passes over the rows.
 
     Parameters
     ----------
     attendance : Frame
-        enrolment_id, day, cut_day, scheduled, attended; known by the cut.
+        enrolment_id, day, week, cut_day, scheduled, attended; known by the cut. A row whose `attended` is null says nothing: it is not absence.
 
     Returns
     -------
-    Frame
-        enrolment_id, attended, scheduled, attended_recent, scheduled_recent, last_seen, last_lesson, missed_since, first_missed.
+    pandas.DataFrame
+        Indexed by enrolment_id: attended, scheduled, attended_recent, scheduled_recent, last_seen; and of the lessons since then, all missed:
+        missed_since, first_missed, last_missed, free_weeks (whole weeks without lessons between the first and the last of them).
     """
-    rows = attendance.filter(nw.col("scheduled") > 0).select("enrolment_id", "day", "cut_day", "scheduled", "attended")
+    rows = attendance.filter(nw.col("scheduled") > 0)
+    rows = rows.filter(~nw.col("attended").is_null())
     recent = nw.col("day") > nw.col("cut_day") - RECENT_DAYS
-    rows = rows.with_columns(
+    marked = rows.select("enrolment_id", "day", "cut_day", "scheduled", "attended").with_columns(
         attended_recent=nw.when(recent).then(nw.col("attended")).otherwise(0.0),
         scheduled_recent=nw.when(recent).then(nw.col("scheduled")).otherwise(0.0),
-        seen_day=nw.when(nw.col("attended") > 0).then(nw.col("day")),
+        seen_day=nw.when(nw.col("attended") > 0).then(nw.col("day")).otherwise(NEVER),
     )
-    totals = rows.group_by("enrolment_id").agg(
+    totals = marked.group_by("enrolment_id").agg(
         nw.col("attended").sum(),
         nw.col("scheduled").sum(),
         nw.col("attended_recent").sum(),
         nw.col("scheduled_recent").sum(),
         nw.col("seen_day").max().alias("last_seen"),
-        nw.col("day").max().alias("last_lesson"),
     )
-    never = nw.lit(-100_000)
-    seen = totals.select("enrolment_id", last_seen_or_never=nw.coalesce(nw.col("last_seen").cast(nw.Int64), never.cast(nw.Int64)))
-    missed = rows.select("enrolment_id", "day", "scheduled").join(seen, on="enrolment_id", how="inner")
-    missed = missed.filter(nw.col("day") > nw.col("last_seen_or_never"))
-    runs = missed.group_by("enrolment_id").agg(nw.col("scheduled").sum().alias("missed_since"), nw.col("day").min().alias("first_missed"))
-    return totals.join(runs, on="enrolment_id", how="left")
+    with computed(totals) as reduced:
+        missed = rows.filter(nw.col("attended") <= 0).select("enrolment_id", "day", "week", "scheduled")
+        missed = missed.join(reduced.select("enrolment_id", "last_seen"), on="enrolment_id", how="inner")
+        missed = missed.filter(nw.col("day") > nw.col("last_seen"))
+        weeks = missed.group_by("enrolment_id", "week").agg(
+            nw.col("scheduled").sum(), nw.col("day").min().alias("first_day"), nw.col("day").max().alias("last_day")
+        )
+        runs = weeks.group_by("enrolment_id").agg(
+            nw.col("scheduled").sum().alias("missed_since"),
+            nw.col("first_day").min().alias("first_missed"),
+            nw.col("last_day").max().alias("last_missed"),
+            nw.col("week").min().alias("first_week"),
+            nw.col("week").max().alias("last_week"),
+            nw.len().alias("weeks"),
+        )
+        own = to_pandas(reduced).set_index("enrolment_id").astype(float)
+        run = to_pandas(runs).set_index("enrolment_id").astype(float)
+    run["free_weeks"] = run["last_week"] - run["first_week"] + 1 - run["weeks"]
+    own["last_seen"] = own["last_seen"].where(own["last_seen"] > NEVER)
+    return own.join(run[["missed_since", "first_missed", "last_missed", "free_weeks"]])
 
 
 def measure(reduced: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +117,7 @@ def measure(reduced: pd.DataFrame) -> pd.DataFrame:
     out["attendance_trend"] = out["attendance_share_recent"] - (reduced["attended"] - reduced["attended_recent"]) / earlier
     known = scheduled.notna()
     out["attendance_miss_run"] = reduced["missed_since"].fillna(0.0).where(known)
-    gap = reduced["last_lesson"] - reduced["first_missed"] + 1
+    gap = reduced["last_missed"] - reduced["first_missed"] + 1 - 7 * reduced["free_weeks"]
     out["attendance_days_since_last_seen"] = gap.fillna(0.0).where(known)
     out["fact_attended"] = reduced["attended"].where(known)
     out["fact_scheduled"] = scheduled
@@ -122,6 +143,7 @@ def compare(own: pd.DataFrame, context: ProgrammeContext, place: pd.DataFrame) -
     out = own.copy()
     out["attendance_vs_programme"] = own["attendance_share"] - usual["attendance_share"]
     out["attendance_recent_vs_programme"] = own["attendance_share_recent"] - usual["attendance_share_recent"]
-    out["fact_programme_share"] = usual["attendance_share"]
-    out["fact_programme_share_recent"] = usual["attendance_share_recent"].where(np.isfinite(usual["attendance_share_recent"]))
+    told = context.medians(place, ("attendance_share", "attendance_share_recent"), stand_in=False)
+    out["fact_programme_share"] = told["attendance_share"]
+    out["fact_programme_share_recent"] = told["attendance_share_recent"]
     return out

@@ -36,7 +36,7 @@ class ProgrammeContext:
     usual: pd.DataFrame
     tests: pd.DataFrame
 
-    def medians(self, place: pd.DataFrame, figures: Sequence[str]) -> pd.DataFrame:
+    def medians(self, place: pd.DataFrame, figures: Sequence[str], *, stand_in: bool = True) -> pd.DataFrame:
         """Give the programme's medians for each student; the cohort's where the programme is too small or unknown.
 
         Parameters
@@ -45,24 +45,31 @@ class ProgrammeContext:
             cohort and programme per student.
         figures : sequence of str
             Columns of `usual`.
+        stand_in : bool
+            Whether the cohort's median may stand in; null otherwise, for words that name the programme.
         """
         table = self.usual.reindex(columns=list(figures))
         own = table.reindex(pd.MultiIndex.from_frame(place[["cohort", "programme"]]))
+        if not stand_in:
+            return pd.DataFrame(own.to_numpy(dtype=float), index=place.index, columns=list(figures))
         everyone = table.reindex(pd.MultiIndex.from_arrays([place["cohort"], [EVERYONE] * len(place)]))
         values = np.where(np.isnan(own.to_numpy(dtype=float)), everyone.to_numpy(dtype=float), own.to_numpy(dtype=float))
         return pd.DataFrame(values, index=place.index, columns=list(figures))
 
-    def for_cohort(self, cohort: str) -> ProgrammeContext:
+    def for_cohort(self, cohort: str, like: str | None = None) -> ProgrammeContext:
         """Give the context of one cohort under the name of another, so that new students are compared with the last ones known.
 
         Parameters
         ----------
         cohort : str
-            The name under which every row is to be found. Where several cohorts are held, the last one of the frame stands in.
+            The name under which every row is to be found; a cohort that is held itself stays as it is.
+        like : str, optional
+            The cohort that stands in; by default the last one by name.
         """
-        if self.usual.empty:
+        held = self.usual.index.get_level_values(0)
+        if self.usual.empty or cohort in held:
             return self
-        last = self.usual.index.get_level_values(0)[-1]
+        last = like if like in held else held[-1]
         usual = self.usual.xs(last, level=0, drop_level=False)
         usual = usual.set_index(
             pd.MultiIndex.from_arrays([[cohort] * len(usual), usual.index.get_level_values(1)], names=usual.index.names)
@@ -91,6 +98,28 @@ class ProgrammeContext:
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(key): value for key, value in row.items()} for row in plain.to_dict(orient="records")]
+
+
+def on_time(place: pd.DataFrame, start_date: pd.Series) -> pd.Series:
+    """Tell who began no later than was usual in the programme: the median start of its students.
+
+    They alone say what is usual at a day. A late starter reaches the same day of their own count later in the calendar, when more was known; were
+    they to count, the others' features would rest on what nobody knew yet.
+
+    Parameters
+    ----------
+    place : pandas.DataFrame
+        cohort and programme per student.
+    start_date : pandas.Series
+        Epoch days, same index.
+
+    Returns
+    -------
+    pandas.Series of bool
+    """
+    start = start_date.astype(float)
+    usual = start.groupby([place["cohort"], place["programme"]]).transform("median")
+    return start <= usual
 
 
 def usual_figures(own: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:

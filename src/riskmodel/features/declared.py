@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import narwhals as nw
 import numpy as np
@@ -30,10 +31,10 @@ def features(definition: DatasetDefinition) -> tuple[Feature, ...]:
 
 
 def _features_of(extra: ExtraColumn) -> list[Feature]:
-    def feature(name: str, nl: str, en: str, direction: str) -> Feature:
+    def feature(name: str, nl: str, en: str, direction: str, transform: Literal["none", "log1p"] = extra.transform) -> Feature:
         return Feature(
             name, "declared", extra.kind, f"extra.{extra.name}", nl, en, extra.unit, direction, extra.actionable,  # type: ignore[arg-type]
-            extra.justification, extra.categories, extra.phrase.nl, extra.phrase.en,
+            extra.justification, extra.categories, extra.phrase.nl, extra.phrase.en, transform,
         )  # fmt: skip
 
     if extra.source == "enrolment":
@@ -43,7 +44,7 @@ def _features_of(extra: ExtraColumn) -> list[Feature]:
         name = f"extra_{extra.name}_{aggregate}"
         direction = _TURNED[extra.direction] if aggregate == "days_since" else extra.direction
         nl, en = f"{extra.label.nl}, {_AGGREGATES_NL[aggregate]}", f"{extra.label.en}, {_AGGREGATES_EN[aggregate]}"
-        found.append(feature(name, nl, en, direction))
+        found.append(feature(name, nl, en, direction, "none" if aggregate in ("count", "days_since") else extra.transform))
         if extra.compare and aggregate != "days_since":
             found.append(feature(f"{name}_vs_programme", f"{nl}, naast de opleiding", f"{en}, beside the programme's", direction))
     return found
@@ -63,6 +64,7 @@ def reduce(rows: Frame) -> Frame:
         enrolment_id, sum, sum_recent, mean, count, last_day, last.
     """
     recent = nw.col("day") > nw.col("cut_day") - RECENT_DAYS
+    rows = rows.filter(~nw.col("value").is_null())
     rows = rows.select("enrolment_id", "day", "cut_day", "value").with_columns(
         value_recent=nw.when(recent).then(nw.col("value")).otherwise(0.0)
     )
@@ -135,5 +137,6 @@ def compare(own: pd.DataFrame, context: ProgrammeContext, place: pd.DataFrame, d
         return own
     usual = context.medians(place, names)
     more = {f"{name}_vs_programme": own[name] - usual[name] for name in names}
-    facts = {f"fact_programme_{name}": usual[name] for name in names}
+    told = context.medians(place, names, stand_in=False)
+    facts = {f"fact_programme_{name}": told[name] for name in names}
     return pd.concat([own, pd.DataFrame({**more, **facts}, index=own.index)], axis=1)

@@ -1,4 +1,8 @@
-"""Tests: what was due in the programme by then, and what this student made of it. A programme that has not tested yet has no failed tests."""
+"""Tests: what was due in the programme by then, and what this student made of it. A programme that has not tested yet has no failed tests.
+
+A test is due once enough of a programme's students have a known result of it, and only then can anybody have missed it. Whoever is exempt has
+neither taken nor missed it. A test that lies before a late starter's own first day is not theirs to miss. The first test is a student's earliest that is due.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +67,8 @@ def reduce(results: Frame) -> Frame:
     Returns
     -------
     Frame
-        enrolment_id, course, test, first_day, first_grade (mean of the first attempt), first_passed, passed (any attempt), exempt, absent_only, credits,
-        known_day (of the last attempt).
+        enrolment_id, course, test, is_exempt, is_taken, is_passed (in any attempt), first_attempt, first_grade and first_passed (of the first attempt
+        taken), first_day, known_day (of the last attempt), credits.
     """
     rows = results.with_columns(
         course=nw.coalesce(nw.col("course"), nw.lit("")),
@@ -73,7 +77,8 @@ def reduce(results: Frame) -> Frame:
         is_taken=nw.when(nw.col("status").is_in(["passed", "failed"])).then(1.0).otherwise(0.0),
         is_passed=nw.when(nw.col("status") == "passed").then(1.0).otherwise(0.0),
     )
-    rows = rows.with_columns(taken_attempt=nw.when(nw.col("is_taken") > 0).then(nw.col("attempt")))
+    attempt = nw.coalesce(nw.col("attempt").cast(nw.Float64), nw.lit(1.0))
+    rows = rows.with_columns(taken_attempt=nw.when(nw.col("is_taken") > 0).then(attempt))
     tests = rows.group_by("enrolment_id", "course", "test").agg(
         nw.col("is_exempt").max(),
         nw.col("is_taken").max(),
@@ -95,7 +100,7 @@ def reduce(results: Frame) -> Frame:
 
 
 def due_tests(taken: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
-    """Tell which tests were due: those of which `DUE_SHARE` of a programme's students have a known result.
+    """Tell which tests were due: those of which `DUE_SHARE` of a programme's students have a known result, exemptions left out on either side.
 
     Parameters
     ----------
@@ -110,12 +115,13 @@ def due_tests(taken: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
         cohort, programme and `TEST_COLUMNS`, one row per test that was due.
     """
     columns = ["cohort", "programme", *TEST_COLUMNS]
-    rows = taken[taken["is_taken"] > 0]
-    if rows.empty:
+    rows = taken[taken["enrolment_id"].isin(place.index)]
+    if not (rows["is_exempt"] <= 0).any():
         return pd.DataFrame({column: pd.Series(dtype="str" if column in ("cohort", "programme", *_KEY) else float) for column in columns})
     rows = rows.join(place[["cohort", "programme"]], on="enrolment_id")
     key = ["cohort", "programme", *_KEY]
-    grouped = rows.groupby(key, sort=True)
+    exempt = rows[rows["is_exempt"] > 0].groupby(key, sort=True).size().rename("exempt").reset_index()
+    grouped = rows[rows["is_exempt"] <= 0].groupby(key, sort=True)
     tests = grouped.agg(
         students=("first_day", "size"),
         first_day=("first_day", "min"),
@@ -125,11 +131,12 @@ def due_tests(taken: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
         credits=("credits", "median"),
     ).reset_index()
     sizes = place.groupby(["cohort", "programme"], sort=True).size().rename("size").reset_index()
-    tests = tests.merge(sizes, on=["cohort", "programme"], how="left")
-    return tests.loc[tests["students"] >= DUE_SHARE * tests["size"], columns].reset_index(drop=True)
+    tests = tests.merge(sizes, on=["cohort", "programme"], how="left").merge(exempt, on=key, how="left")
+    asked = tests["size"] - tests["exempt"].fillna(0)
+    return tests.loc[tests["students"] >= DUE_SHARE * asked, columns].reset_index(drop=True)
 
 
-def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext) -> pd.DataFrame:
+def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext, late: pd.Series) -> pd.DataFrame:
     """Give each enrolment's figures on tests against what was due in its programme.
 
     Parameters
@@ -140,6 +147,8 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext)
         cohort and programme, indexed by enrolment_id.
     context : ProgrammeContext
         The tests that were due.
+    late : pandas.Series
+        Days that each enrolment started after its cohort; tests before that day were not theirs to take.
 
     Returns
     -------
@@ -154,7 +163,8 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext)
         return out.astype({"fact_first_test": object})
     own = taken.drop(columns="credits").rename(columns={"first_day": "own_day"})
     pairs = pairs.merge(own, on=["enrolment_id", *_KEY], how="left")
-    pairs = pairs[~(pairs["is_exempt"] > 0)]
+    before = pairs["median_day"] < pairs["enrolment_id"].map(late).fillna(0.0)
+    pairs = pairs[~(pairs["is_exempt"] > 0) & ~(before & ~(pairs["is_taken"] > 0))]
     pairs["is_taken"] = pairs["is_taken"].fillna(0.0)
     pairs["is_passed"] = pairs["is_passed"].fillna(0.0)
     spread = pairs["grade_sd"].where(pairs["grade_sd"] > 0)

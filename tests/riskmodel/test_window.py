@@ -1,0 +1,223 @@
+"""The cut: what was known on a day, on every backend, whatever came to be known later."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from typing import Any
+
+import pandas as pd
+import pytest
+from handmade import (
+    BACKENDS,
+    START,
+    START_DATE,
+    Population,
+    enrolment,
+    event,
+    lesson,
+    population,
+    population_definition,
+    population_tables,
+    result,
+    tables_of,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from riskmodel.features import build_features
+from riskmodel.frames import to_pandas
+from riskmodel.window import cut
+
+
+def scored(tables: Any, at: int | dt.date) -> list[str]:
+    return sorted(to_pandas(cut(tables, at).enrolments)["enrolment_id"])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+class TestWhoIsScored:
+    def test_whoever_is_known_to_have_left_is_not_scored(self, backend):
+        rows = [enrolment("stays"), enrolment("left", left_on=START + 10, left_known_on=START + 20)]
+        assert scored(tables_of(backend, enrolments=rows), 19) == ["left", "stays"]
+        assert scored(tables_of(backend, enrolments=rows), 20) == ["stays"]
+
+    def test_a_leaving_that_is_registered_late_is_not_known_yet(self, backend):
+        rows = [enrolment("backdated", left_on=START + 3, left_known_on=START + 90)]
+        assert scored(tables_of(backend, enrolments=rows), 56) == ["backdated"]
+
+    def test_whoever_enrols_after_the_day_does_not_exist_yet(self, backend):
+        rows = [enrolment("late", enrolled_on=START + 15), enrolment("undated", enrolled_on=None)]
+        assert scored(tables_of(backend, enrolments=rows), 14) == ["undated"]
+        assert scored(tables_of(backend, enrolments=rows), 15) == ["late", "undated"]
+
+    def test_a_late_starter_has_a_day_count_of_their_own(self, backend):
+        tables = tables_of(backend, enrolments=[enrolment("first"), enrolment("late", start=30)], attendance=[lesson("late", 40), lesson("late", 50)])
+        known = cut(tables, 14)
+        assert scored(tables, 14) == ["first", "late"]
+        assert to_pandas(known.attendance)["day"].tolist() == [10]
+
+    def test_on_a_calendar_date_nobody_is_scored_before_their_start(self, backend):
+        tables = tables_of(backend, enrolments=[enrolment("first"), enrolment("late", start=30)])
+        assert scored(tables, START_DATE + dt.timedelta(days=29)) == ["first"]
+        days = to_pandas(cut(tables, START_DATE + dt.timedelta(days=44)).enrolments).set_index("enrolment_id")["cut_day"]
+        assert days.to_dict() == {"first": 44, "late": 14}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+class TestWhatIsKnown:
+    def test_a_row_counts_from_the_day_on_which_it_could_be_known(self, backend):
+        tables = tables_of(
+            backend,
+            enrolments=[enrolment("e1")],
+            attendance=[lesson("e1", 3, known=14), lesson("e1", 4, known=15)],
+            results=[result("e1", 2, "early", known=14), result("e1", 2, "late", known=15)],
+            extra={"visits": [event("e1", 1, 5, known=14), event("e1", 1, 9, known=15)]},
+        )
+        known = cut(tables, 14)
+        assert to_pandas(known.attendance)["day"].tolist() == [3]
+        assert to_pandas(known.results)["test"].tolist() == ["early"]
+        assert to_pandas(known.extra["visits"])["value"].tolist() == [5]
+
+    def test_rows_of_students_who_are_not_scored_are_gone(self, backend):
+        rows = [enrolment("left", left_on=START, left_known_on=START + 5)]
+        known = cut(tables_of(backend, enrolments=rows, attendance=[lesson("left", 1), lesson("nobody", 1)]), 14)
+        assert to_pandas(known.attendance).empty
+
+    def test_nothing_that_is_handed_on_tells_of_leaving_or_of_calendar_dates(self, backend):
+        known = cut(population_tables(population(1), backend), 28)
+        told = set(to_pandas(known.enrolments)) | set(to_pandas(known.attendance)) | set(to_pandas(known.results))
+        assert not told & {"left_on", "left_known_on", "outcome", "date", "known_on"}
+
+    def test_an_institution_without_attendance_or_results_has_none(self, backend):
+        known = cut(tables_of(backend, enrolments=[enrolment()]), 14)
+        assert known.attendance is None
+        assert known.results is None
+        assert known.extra == {}
+
+    def test_weeks_run_from_monday(self, backend):
+        days = [0, 6, 7, -1]
+        known = cut(tables_of(backend, enrolments=[enrolment()], attendance=[lesson("e1", day) for day in days]), 14)
+        week = to_pandas(known.attendance).set_index("day")["week"]
+        assert week[0] == week[6] == week[7] - 1 == week[-1] + 1
+
+
+# --- nothing that comes to be known after the day matters -------------------------------------------------------------------------------
+
+
+def own_cut(row: dict[str, Any], at: int | dt.date) -> int:
+    return row["start_date"] + at if isinstance(at, int) else START + (at - START_DATE).days
+
+
+def tampered(data: st.DataObject, rows: Population, at: int | dt.date) -> Population:
+    """Change, add and remove what is known after the day, in every table; move leaving and its registration; invent outcomes and later enrolments."""
+    rows = copy.deepcopy(rows)
+    cuts = {row["enrolment_id"]: own_cut(row, at) for row in rows["enrolments"]}
+    names = sorted(cuts)
+    later = st.integers(1, 200)
+
+    def dated(old: list[dict[str, Any]], change: Any, new: Any) -> list[dict[str, Any]]:
+        kept = []
+        for row in old:
+            if row["known_on"] > cuts[row["enrolment_id"]]:
+                what = data.draw(st.sampled_from(["keep", "remove", "change"]))
+                if what == "remove":
+                    continue
+                if what == "change":
+                    row = {**row, **change(), "known_on": cuts[row["enrolment_id"]] + data.draw(later)}
+            kept.append(row)
+        for name in data.draw(st.lists(st.sampled_from(names), max_size=6)):
+            known = cuts[name] + data.draw(later)
+            kept.append({**new(name), "enrolment_id": name, "date": known - data.draw(st.integers(0, 100)), "known_on": known})
+        return data.draw(st.permutations(kept)) if len(kept) < 60 else kept
+
+    attended = st.sampled_from([0.0, 1.0, None])
+    grades = st.one_of(st.none(), st.floats(1, 10))
+    statuses = st.sampled_from(["passed", "failed", "exempt", "absent"])
+    tests = st.sampled_from(["test 1", "test 2", "test 0", "never seen"])
+    rows["attendance"] = dated(
+        rows["attendance"],
+        lambda: {"attended": data.draw(attended), "scheduled": data.draw(st.floats(0, 30))},
+        lambda name: lesson(name, 0, data.draw(attended)),
+    )
+    rows["results"] = dated(
+        rows["results"],
+        lambda: {"grade": data.draw(grades), "status": data.draw(statuses), "attempt": data.draw(st.sampled_from([0.0, 1.0, 2.0]))},
+        lambda name: result(name, 0, data.draw(tests), data.draw(grades), status=data.draw(statuses), credits=data.draw(grades)),
+    )
+    for extra, old in rows["extra"].items():
+        rows["extra"][extra] = dated(old, lambda: {"value": data.draw(st.floats(-1e6, 1e6))}, lambda name: event(name, 0, 77.0))
+    outcomes = st.sampled_from([None, "continued", "switched", "dropped_out", "not_continued"])
+    rows["outcomes"] = [{"enrolment_id": name, "outcome": data.draw(outcomes)} for name in names if data.draw(st.booleans())]
+    for row in rows["enrolments"]:
+        known = row.get("left_known_on")
+        if known is not None and known <= cuts[row["enrolment_id"]]:
+            continue
+        moved = data.draw(st.sampled_from(["keep", "move", "never"]))
+        if moved == "never":
+            row["left_on"] = row["left_known_on"] = None
+        elif moved == "move":
+            row["left_known_on"] = cuts[row["enrolment_id"]] + data.draw(later)
+            row["left_on"] = row["left_known_on"] - data.draw(st.integers(0, 150))
+    for number in range(data.draw(st.integers(0, 3))):
+        name = f"new{number}"
+        new = enrolment(name, start=0, programme=data.draw(st.sampled_from(["nursing", "law", "another"])))
+        new["enrolled_on"] = own_cut(new, at) + data.draw(later)
+        rows["enrolments"].append(new)
+        rows["attendance"].append(lesson(name, 3, 0.0))
+    return rows
+
+
+def unmoved(data: st.DataObject, backend: str, on: str) -> None:
+    day = data.draw(st.sampled_from([14, 28, 56]))
+    at = day if on == "landmark" else START_DATE + dt.timedelta(days=day)
+    rows = population(data.draw(st.integers(0, 5)), 14)
+    definition = population_definition()
+    before = build_features(cut(population_tables(rows, backend), at), definition)
+    after = build_features(cut(population_tables(tampered(data, rows, at), backend), at), definition)
+    pd.testing.assert_frame_equal(before, after, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("on", ["landmark", "date"])
+@settings(max_examples=8)
+@given(data=st.data())
+def test_nothing_known_after_the_day_moves_a_feature_or_who_is_scored(on, data):
+    unmoved(data, "pandas", on)
+
+
+@pytest.mark.parametrize("backend", ["polars", "duckdb"])
+@settings(max_examples=3)
+@given(data=st.data())
+def test_nothing_known_after_the_day_moves_anything_on_other_backends_either(backend, data):
+    unmoved(data, backend, data.draw(st.sampled_from(["landmark", "date"])))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_nothing_known_after_the_day_moves_anything_in_many_tries(backend, data):
+    unmoved(data, backend, data.draw(st.sampled_from(["landmark", "date"])))
+
+
+def test_the_tampering_matters_once_it_is_known():
+    """The property above would hold of a cut that knew nothing; here the same rows do move features a few days later."""
+    rows = population(3)
+    definition = population_definition()
+    early = build_features(cut(population_tables(rows), 28), definition).set_index("enrolment_id")
+    late = build_features(cut(population_tables(rows), 35), definition).set_index("enrolment_id")
+    both = early.index.intersection(late.index)
+    assert (early.loc[both, "attendance_share"] != late.loc[both, "attendance_share"]).mean() > 0.5
+
+
+def test_what_a_late_starter_does_later_changes_nothing_for_those_who_began_in_time():
+    """At the same day of their own count a late starter is further in the calendar."""
+    rows = population(4, 30)
+    late = {row["enrolment_id"] for row in rows["enrolments"] if row["start_date"] > START}
+    assert late
+    definition = population_definition()
+    before = build_features(cut(population_tables(rows), 28), definition)
+    for table in (rows["attendance"], rows["results"], *rows["extra"].values()):
+        table[:] = [row for row in table if row["enrolment_id"] not in late or row["known_on"] <= START + 28]
+    after = build_features(cut(population_tables(rows), 28), definition)
+    in_time = ~before["enrolment_id"].isin(late)
+    pd.testing.assert_frame_equal(before[in_time], after[in_time])
