@@ -2,24 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from riskmodel.contract.dataset import load_dataset
-from riskmodel.errors import DataFault, ModelFault
+from riskmodel.contract.dataset import Dataset, load_dataset
+from riskmodel.errors import DataFault
 from riskmodel.landmarks import landmark_frames
 from riskmodel.measuring import measure
+from riskmodel.model import RiskModel
 from riskmodel.policy import read_policy
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
-from training.tracking import CHALLENGER, CHAMPION, load_registered, open_tracking
+from training.tracking import CHALLENGER, CHAMPION, load_registered, nothing_trained, open_tracking
 
-_FIGURES = ("roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "precision_at_10_percent", "brier")
-_BASELINE_FIGURES = ("roc_auc", "average_precision", "precision_at_10_percent")
+RESULT = (
+    "target",
+    "landmark",
+    "students",
+    "base_rate",
+    "roc_auc",
+    "roc_auc_low",
+    "roc_auc_high",
+    "average_precision",
+    "precision_at_10_percent",
+    "brier",
+)
+BASELINE = ("roc_auc", "roc_auc_low", "roc_auc_high", "average_precision", "precision_at_10_percent")
 
 
-def evaluate(folder: Path, workspace: Workspace, *, cohort: str | None = None, progress: Progress = silent) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Evaluation:
+    """What registered models are worth on one cohort.
+
+    Attributes
+    ----------
+    cohort : str
+        The cohort scored.
+    models : dict of target to (alias, RiskModel)
+        What it was scored with.
+    measured : list of dict
+        Per target and landmark `target`, `landmark`, and what `riskmodel.measuring.measure` gives.
+    notes : list of str
+        Which figures are not held out.
+    """
+
+    cohort: str
+    models: dict[str, tuple[str, RiskModel]]
+    measured: list[dict[str, Any]]
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give `{"results": [...]}` as other programs read it: the figures of `RESULT`, with those of `BASELINE` per baseline.
+
+        A figure or baseline that does not exist is None.
+        """
+        results = []
+        for figures in self.measured:
+            beside = {name: told and {key: told[key] for key in BASELINE} for name, told in figures["baselines"].items()}
+            results.append({**{key: figures[key] for key in RESULT}, "baselines": beside})
+        return {"results": results}
+
+
+def evaluate(folder: Path, workspace: Workspace, *, cohort: str | None = None, progress: Progress = silent) -> Evaluation:
     """Score the students of one closed cohort with the champion of each target, or its challenger where there is none.
 
     Parameters
@@ -31,42 +77,25 @@ def evaluate(folder: Path, workspace: Workspace, *, cohort: str | None = None, p
         The cohort; the latest closed one by default.
     progress : Progress
 
-    Returns
-    -------
-    dict
-        `results`: a list with, per target and landmark, target, landmark, students, base_rate, roc_auc, roc_auc_low, roc_auc_high,
-        average_precision, precision_at_10_percent, brier and baselines (per name the same kind of figures, or None where the baseline does not
-        exist). `cohort`, `models` and `notes` say what was scored with what; a note says so where a model had learnt from these very students.
-
     Raises
     ------
     ModelFault
-        Nothing was trained yet.
+        Nothing was trained yet, or a model's files are damaged.
     DataFault
-        The data can't be used or lack a feature that the model needs.
+        The data can't be used, have no such closed cohort, or lack a feature that a model needs.
     """
     mlflow = open_tracking(workspace)
-    models = {}
-    for target in TARGETS:
-        for alias in (CHAMPION, CHALLENGER):
-            model = load_registered(mlflow, target, alias)
-            if model is not None:
-                models[target] = (alias, model)
-                break
+    models = {target: found for target in TARGETS if (found := _best(mlflow, target))}
     if not models:
-        raise ModelFault("no model is registered yet.", place=str(workspace.folder), remedy="Run 'riskmodel train FOLDER' first.")
+        raise nothing_trained(workspace)
     dataset = load_dataset(folder, progress=progress)
-    closed = dataset.definition.closed_cohorts
-    if cohort is not None and cohort not in closed:
-        raise DataFault(f"there is no closed cohort '{cohort}'.", place=str(folder), remedy=f"Closed are: {', '.join(closed) or 'none'}.")
-    if not closed:
-        raise DataFault("no cohort is closed, so there is no outcome to evaluate on.", place=str(folder), remedy="Say closed = true once outcomes are final.")
-    chosen = cohort or closed[-1]
+    chosen = _cohort(dataset, cohort)
     capacity = read_policy(folder).capacity_share
     landmarks = sorted({landmark for _, model in models.values() for landmark in model.landmarks})
     frames = landmark_frames(dataset, landmarks, (chosen,), progress).frames
-    results, notes = [], []
-    for target, (alias, model) in models.items():
+    measured, notes = [], []
+    for place, (target, (alias, model)) in enumerate(models.items()):
+        progress(place, len(models), f"measuring {target}")
         lacking = [name for name in model.catalogue if name not in frames[landmarks[0]]]
         if lacking:
             raise DataFault(
@@ -74,16 +103,38 @@ def evaluate(folder: Path, workspace: Workspace, *, cohort: str | None = None, p
                 place=str(folder),
                 remedy="Declare the same extra columns as in the data that it was trained on, or train on these data.",
             )
-        if chosen in model.facts.trained_on and dataset.fingerprint == model.facts.fingerprint:
-            notes.append(f"the {alias} for '{target}' has learnt from cohort {chosen}: these figures are not held out.")
+        if chosen in model.facts.trained_on:
+            sure = dataset.fingerprint == model.facts.fingerprint
+            told = (
+                "has learnt from"
+                if sure
+                else "has learnt from a cohort of the same name; if these are the same students, it has learnt from"
+            )
+            notes.append(f"the {alias} for '{target}' {told} {chosen}, and these figures are not held out.")
         for landmark in model.landmarks:
             figures = measure(model, frames[landmark], landmark, capacity)
-            if figures is None:
-                continue
-            baselines = {
-                name: None if told is None else {figure: told[figure] for figure in _BASELINE_FIGURES} for name, told in figures["baselines"].items()
-            }
-            head = {"target": target, "landmark": landmark, "students": figures["students"], "base_rate": figures["base_rate"]}
-            results.append({**head, **{name: figures[name] for name in _FIGURES}, "baselines": baselines})
-    named = {target: {"alias": alias, "trained_on": list(model.facts.trained_on)} for target, (alias, model) in models.items()}
-    return {"results": results, "cohort": chosen, "models": named, "notes": notes}
+            if figures is not None:
+                measured.append({"target": target, "landmark": landmark, **figures})
+    progress(1, 1, "measured")
+    return Evaluation(chosen, models, measured, notes)
+
+
+def _best(mlflow: Any, target: str) -> tuple[str, RiskModel] | None:
+    for alias in (CHAMPION, CHALLENGER):
+        model = load_registered(mlflow, target, alias)
+        if model is not None:
+            return alias, model
+    return None
+
+
+def _cohort(dataset: Dataset, asked: str | None) -> str:
+    closed = dataset.definition.closed_cohorts
+    if not closed:
+        raise DataFault(
+            "no cohort is closed, so there is no outcome to evaluate on.",
+            place=str(dataset.folder),
+            remedy="Say closed = true in dataset.toml once a cohort's outcomes are final.",
+        )
+    if asked is not None and asked not in closed:
+        raise DataFault(f"there is no closed cohort '{asked}'.", place=str(dataset.folder), remedy=f"Closed are: {', '.join(closed)}.")
+    return asked or closed[-1]

@@ -76,15 +76,20 @@ def judge(target: str, measured: Mapping[str, Any], policy: Policy) -> Verdict:
     missing = [day for day in policy.promote_at if str(day) not in measured]
     if missing:
         return Verdict(target, (), f"nothing was measured at day {', '.join(map(str, missing))}, which policy.toml names in promote_at.")
-    gates = []
-    for day in policy.promote_at:
-        figures = measured[str(day)]
-        gates += [_gate(day, rule, figures) for rule in RULES]
+    capacity = measured[str(policy.promote_at[0])]["capacity_share"]
+    if capacity != policy.capacity_share:
+        then, now = f"{100 * capacity:g} %", f"{100 * policy.capacity_share:g} %"
+        return Verdict(target, (), f"it was measured with talks for {then} of the students, and policy.toml now says {now}; train again.")
+    gates = [_gate(day, rule, measured[str(day)]) for day in policy.promote_at for rule in RULES]
     if not any(gate.passed for gate in gates if gate.rule == "lot"):
         return Verdict(target, tuple(gates), "no usable signal: the model finds no more leavers than a lot would, beyond chance.")
     failed = [gate for gate in gates if gate.passed is False]
     if failed:
-        return Verdict(target, tuple(gates), "; ".join(f"at day {gate.landmark} it does not beat {RULES[gate.rule]} beyond chance" for gate in failed) + ".")
+        return Verdict(
+            target,
+            tuple(gates),
+            "; ".join(f"at day {gate.landmark} it does not beat {RULES[gate.rule]} beyond chance" for gate in failed) + ".",
+        )
     return Verdict(target, tuple(gates), "")
 
 
@@ -94,10 +99,13 @@ def _gate(day: int, rule: str, figures: Mapping[str, Any]) -> Gate:
         return Gate(day, rule, None, f"day {day}: {RULES[rule]} does not exist here yet.")
     more = baseline["more_found"]
     invited = round(figures["capacity_share"] * figures["students"])
-    own = figures["recall_at_capacity"] * figures["leavers"]
-    theirs = baseline["recall_at_capacity"] * figures["leavers"]
-    words = (
-        f"day {day}: of {invited} invited, {own:.0f} leavers by the model and {theirs:.0f} by {RULES[rule]}; "
-        f"{more['value']:+.0f}, and with {100 * BEYOND_CHANCE:g} % confidence at least {more['low']:+.0f}."
-    )
+    own, theirs = (round((told["recall_at_capacity"] or 0.0) * figures["leavers"]) for told in (figures, baseline))
+    least = f"at least {_signed(more['low'])} with {100 * BEYOND_CHANCE:g} % confidence"
+    words = f"day {day}: of {invited} invited, {own} leavers by the model, {theirs} by {RULES[rule]}; {_signed(more['value'])}, {least}."
     return Gate(day, rule, more["low"] > 0, words)
+
+
+def _signed(number: float) -> str:
+    """Write a difference in tenths of a leaver with its sign; what is nought has none."""
+    tenths = round(number, 1)
+    return f"{tenths:+.1f}" if tenths else "0"

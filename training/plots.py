@@ -43,7 +43,9 @@ def calibration(model: RiskModel, frames: Mapping[int, pd.DataFrame]) -> Figure:
         known = frame[frame[model.target].notna()]
         probability, y = model.probability(known, landmark), known[model.target].to_numpy(dtype=float)
         group = np.minimum((pd.Series(probability).rank(method="first").to_numpy() - 1) * _GROUPS // len(y), _GROUPS - 1)
-        table = pd.DataFrame({"group": group, "p": probability, "y": y}).groupby("group").agg(p=("p", "mean"), y=("y", "mean"), n=("y", "size"))
+        table = (
+            pd.DataFrame({"group": group, "p": probability, "y": y}).groupby("group").agg(p=("p", "mean"), y=("y", "mean"), n=("y", "size"))
+        )
         spread = 1.96 * np.sqrt(table["y"] * (1 - table["y"]) / table["n"])
         top = max(0.05, float((table[["p", "y"]].max()).max()) * 1.15)
         axis.plot([0, top], [0, top], color="#999999", linewidth=1)
@@ -65,7 +67,9 @@ def gain(model: RiskModel, frames: Mapping[int, pd.DataFrame], capacity: float) 
         for name, score in scores.items():
             if score is not None:
                 reached = [recall_at_capacity(y, score, share) for share in shares]
-                axis.plot(100 * shares, 100 * np.array(reached), color=COLOURS[name], label=NAMES[name], linewidth=2 if name == "model" else 1.2)
+                axis.plot(
+                    100 * shares, 100 * np.array(reached), color=COLOURS[name], label=NAMES[name], linewidth=2 if name == "model" else 1.2
+                )
         axis.axvline(100 * capacity, color="#bbbbbb", linewidth=1, linestyle=":")
         axis.set(title=f"day {landmark}", xlabel="% of students invited", ylabel="% of leavers reached", xlim=(0, 100), ylim=(0, 100))
     handles, labels = axes[0].get_legend_handles_labels()
@@ -91,5 +95,3 @@ def close(figure: Figure) -> None:
     from matplotlib import pyplot as plt
 
     plt.close(figure)
-
-

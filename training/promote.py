@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from riskmodel.champion import publish_champion
-from riskmodel.contract.dataset import load_dataset
-from riskmodel.errors import DataFault, ModelFault
-from riskmodel.landmarks import landmark_frames
+from riskmodel.contract.dataset import Dataset, load_dataset
+from riskmodel.errors import DataFault
+from riskmodel.landmarks import LandmarkFrames, landmark_frames
+from riskmodel.model import RiskModel, with_measured
 from riskmodel.policy import read_policy
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
 from training.gates import Verdict, judge
-from training.tracking import CHALLENGER, CHAMPION, load_registered, open_tracking, registered_name, registered_version
-from training.train import fit_targets, log_model
+from training.tracking import (
+    CHALLENGER,
+    CHAMPION,
+    load_registered,
+    log_model,
+    nothing_trained,
+    open_tracking,
+    registered_name,
+    registered_version,
+)
+from training.train import explanation_error, fit_targets
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """What came of it: the verdict per target, and what serves now."""
+    """What came of it: the verdict per target, and the model folder of each target that was promoted."""
 
     verdicts: dict[str, Verdict]
     serving: dict[str, str]
@@ -56,30 +68,58 @@ def promote(
     """
     mlflow = open_tracking(workspace)
     verdicts: dict[str, Verdict] = {}
-    winners = {}
+    winners: dict[str, _Winner] = {}
     for target in targets:
         version = registered_version(mlflow, target, CHALLENGER)
         model = load_registered(mlflow, target, CHALLENGER)
         if version is None or model is None:
-            raise ModelFault(f"there is no challenger for '{target}'.", place=str(workspace.folder), remedy="Run 'riskmodel train FOLDER' first.")
-        run = mlflow.get_run(version.run_id)
-        place = folder or Path(run.data.tags["data_folder"])
+            raise nothing_trained(workspace, target)
+        place = folder or Path(mlflow.get_run(version.run_id).data.tags["data_folder"])
+        if not place.is_dir():
+            raise DataFault("the data folder is not there.", place=str(place), remedy="Name it: riskmodel promote FOLDER.")
         verdicts[target] = judge(target, model.measured, read_policy(place))
         if verdicts[target].passed:
-            winners[target] = (model, place, version)
-    champions = {}
-    for target, (model, place, version) in winners.items():
-        dataset = load_dataset(place, progress=progress)
-        if dataset.fingerprint != model.facts.fingerprint:
-            raise DataFault("the data changed since the challenger was trained on them.", place=str(place), remedy="Train again, then promote.")
-        labelled = landmark_frames(dataset, progress=progress)
-        closed = dataset.definition.closed_cohorts
-        refitted = fit_targets(dataset, labelled, model.recipe, closed, model.facts.tested_on, targets=(target,), progress=progress)[target]
-        refitted = replace(refitted, measured=model.measured)
-        with mlflow.start_run(run_name=f"{target}-champion", tags={"challenger_run": version.run_id, "trained_on": ", ".join(closed)}):
-            mlflow.log_text(verdicts[target].told(), "gates.txt")
-            number = log_model(mlflow, refitted, {})
-        mlflow.MlflowClient().set_registered_model_alias(registered_name(target), CHAMPION, number)
-        champions[target] = replace(refitted, version=number)
+            winners[target] = _Winner(model, place, version.run_id, verdicts[target])
+    champions = _refit(mlflow, winners, progress) if winners else {}
     serving = publish_champion(workspace.champion, champions) if champions else {}
-    return Promotion(verdicts, serving)
+    for target, champion in champions.items():
+        mlflow.MlflowClient().set_registered_model_alias(registered_name(target), CHAMPION, champion.version)
+    return Promotion(verdicts, {target: serving[target] for target in champions})
+
+
+@dataclass(frozen=True)
+class _Winner:
+    model: RiskModel
+    folder: Path
+    run_id: str
+    verdict: Verdict
+
+
+def _refit(mlflow: Any, winners: Mapping[str, _Winner], progress: Progress) -> dict[str, RiskModel]:
+    """Fit each winner's recipe on all closed cohorts, log it, and give the models with their versions."""
+    champions = {}
+    read: dict[Path, tuple[Dataset, LandmarkFrames]] = {}
+    for target, winner in winners.items():
+        if winner.folder not in read:
+            dataset = load_dataset(winner.folder, progress=progress)
+            if dataset.fingerprint != winner.model.facts.fingerprint:
+                raise DataFault(
+                    "the data changed since the challenger was trained on them.",
+                    place=str(winner.folder),
+                    remedy="Train again, then promote.",
+                )
+            read[winner.folder] = dataset, landmark_frames(dataset, progress=progress)
+        dataset, labelled = read[winner.folder]
+        closed = dataset.definition.closed_cohorts
+        recipe, tested = winner.model.recipe, winner.model.facts.tested_on
+        fitted = fit_targets(dataset, labelled, recipe, closed, tested, targets=(target,), progress=progress)[target]
+        fitted = with_measured(fitted, winner.model.measured)
+        progress(0, 1, f"logging {target}")
+        error = explanation_error(fitted, labelled.frames)
+        with mlflow.start_run(run_name=f"{target}-champion", tags={"challenger_run": winner.run_id, "trained_on": ", ".join(closed)}):
+            mlflow.log_metric("explanation_error", error)
+            mlflow.log_text(winner.verdict.told() + "\n", "gates.txt")
+            number = log_model(mlflow, fitted, labelled.frames[fitted.landmarks[-1]])
+        champions[target] = replace(fitted, version=number)
+    progress(1, 1, "promoted")
+    return champions

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from riskmodel.errors import ModelFault
 from riskmodel.model import RiskModel, load_model
@@ -14,6 +21,9 @@ from riskmodel.workspace import Workspace
 EXPERIMENT = "riskmodel"
 CHALLENGER, CHAMPION = "challenger", "champion"
 MODEL_ARTEFACT = "riskmodel"
+LIBRARIES = ("riskmodel", "numpy", "pandas", "scipy", "lightgbm", "duckdb", "narwhals")
+# `mlflow run` keeps a run of its own and names it here; ours lie in the workspace.
+_RUN_OF_ANOTHER = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
 
 
 def registered_name(target: str) -> str:
@@ -21,13 +31,29 @@ def registered_name(target: str) -> str:
     return f"riskmodel-{target}"
 
 
-def open_tracking(workspace: Workspace) -> Any:
-    """Point MLflow at the workspace and give the module; the registry is made where it is missing."""
+def open_tracking(workspace: Workspace, *, make: bool = False) -> Any:
+    """Point MLflow at the workspace and give the module.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    make : bool
+        Whether the registry is made where it is missing.
+
+    Raises
+    ------
+    ModelFault
+        Nothing was trained in this workspace yet, and it is not to be made.
+    """
+    if not make and not workspace.registry.exists():
+        raise nothing_trained(workspace)
     import mlflow
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"mlflow.*")
+    for name in _RUN_OF_ANOTHER:
+        os.environ.pop(name, None)
     workspace.folder.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(workspace.tracking_uri)
     mlflow.set_registry_uri(workspace.tracking_uri)
@@ -36,6 +62,14 @@ def open_tracking(workspace: Workspace) -> Any:
         mlflow.create_experiment(EXPERIMENT, artifact_location=workspace.artefacts.resolve().as_uri())
     mlflow.set_experiment(EXPERIMENT)
     return mlflow
+
+
+def nothing_trained(workspace: Workspace, target: str = "") -> ModelFault:
+    """Give the error that says what to do where there is no model."""
+    what = f"there is no challenger for '{target}'." if target else "nothing was trained in this workspace yet."
+    return ModelFault(
+        what, place=str(workspace.folder), remedy="Run 'riskmodel train FOLDER' first, or name another folder with --workspace."
+    )
 
 
 def registered_version(mlflow: Any, target: str, alias: str) -> Any | None:
@@ -65,6 +99,84 @@ def load_registered(mlflow: Any, target: str, alias: str) -> RiskModel | None:
         folder = Path(mlflow.artifacts.download_artifacts(f"models:/{registered_name(target)}/{version.version}"))
     except (MlflowException, OSError) as error:
         raise ModelFault(
-            f"the files of {registered_name(target)} version {version.version} are gone ({type(error).__name__}).", remedy="Train once more."
+            f"the files of {registered_name(target)} version {version.version} are gone ({type(error).__name__}).",
+            remedy="Train once more.",
         ) from None
-    return load_model(folder / "artifacts" / MODEL_ARTEFACT)
+    return replace(load_model(folder / "artifacts" / MODEL_ARTEFACT), version=str(version.version))
+
+
+def log_model(mlflow: Any, model: RiskModel, students: pd.DataFrame) -> str:
+    """Log a model in the run under way as a pyfunc made from code, register it, and give its version.
+
+    Parameters
+    ----------
+    mlflow : module
+        What `open_tracking` gives.
+    model : RiskModel
+        Becomes an artefact folder of text; the package's code goes with it.
+    students : pandas.DataFrame
+        Students that the input example is made typical of; no row of theirs is kept.
+    """
+    import riskmodel
+
+    with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch:
+        place = Path(scratch) / MODEL_ARTEFACT
+        model.save(place)
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("pyfunc.py")),
+            artifacts={MODEL_ARTEFACT: str(place)},
+            code_paths=[str(Path(riskmodel.__file__).parent)],
+            signature=_signature(model),
+            input_example=typical_input(model, students),
+            pip_requirements=[f"{name}=={installed_version(name)}" for name in ("mlflow", *LIBRARIES) if name != "riskmodel"],
+        )
+    return _register(mlflow, registered_name(model.target), logged.model_id)
+
+
+def _signature(model: RiskModel) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    inputs = [ColSpec("long", "landmark")]
+    inputs += [ColSpec("string" if f.kind == "category" else "double", f.name, required=False) for f in model.catalogue.values()]
+    return ModelSignature(Schema(inputs), Schema([ColSpec("double", "probability")]), ParamSchema([ParamSpec("reasons", "string", "")]))
+
+
+def _register(mlflow: Any, name: str, model_id: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    client = mlflow.MlflowClient()
+    try:
+        client.get_registered_model(name)
+    except MlflowException:
+        client.create_registered_model(name)
+    run = mlflow.active_run().info.run_id
+    return str(client.create_model_version(name, source=f"models:/{model_id}", run_id=run, model_id=model_id).version)
+
+
+def typical_input(model: RiskModel, students: pd.DataFrame) -> pd.DataFrame:
+    """Give one row of typical values, each the middle or the most frequent of its own column, so that the example is nobody's.
+
+    Parameters
+    ----------
+    model : RiskModel
+    students : pandas.DataFrame
+        Features of many students.
+    """
+    row: dict[str, Any] = {"landmark": model.landmarks[-1]}
+    for feature in model.catalogue.values():
+        known = students[feature.name].dropna()
+        if feature.kind == "category":
+            row[feature.name] = str(known.mode().iloc[0]) if len(known) else feature.categories[0]
+        else:
+            row[feature.name] = round(float(known.median()), 2) if len(known) else 0.0
+    return pd.DataFrame([row])
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Give nested values under names with dots, as MLflow keeps parameters."""
+    told: dict[str, Any] = {}
+    for name, value in values.items():
+        told |= flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
+    return told

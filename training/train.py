@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -16,6 +15,7 @@ import pandas as pd
 from riskmodel.baselines import prior_education_rates
 from riskmodel.contract.dataset import Dataset, load_dataset
 from riskmodel.contract.definition import DatasetDefinition
+from riskmodel.errors import ModelFault
 from riskmodel.families.recipe import Recipe
 from riskmodel.features import catalogue
 from riskmodel.features.context import ProgrammeContext
@@ -27,10 +27,10 @@ from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
 from training import plots
-from training.tracking import CHALLENGER, MODEL_ARTEFACT, open_tracking, registered_name
+from training.tracking import CHALLENGER, LIBRARIES, flat, log_model, open_tracking, registered_name
 
-LIBRARIES = ("riskmodel", "numpy", "pandas", "scipy", "lightgbm", "duckdb", "narwhals")
 EXPLAINED_ROWS = 50
+LARGEST_EXPLANATION_ERROR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,37 @@ def train(
     closed = dataset.definition.closed_cohorts
     learnt, tested = (closed[:-1], closed[-1]) if len(closed) > 1 else (closed, "")
     models = fit_targets(dataset, labelled, recipe, learnt, tested, targets=targets, progress=progress)
-    mlflow = open_tracking(workspace)
+    mlflow = open_tracking(workspace, make=True)
     found = {}
     for place, (target, model) in enumerate(models.items()):
         progress(place, len(models), f"measuring {target}")
         test = {day: frame[frame["cohort"] == tested] for day, frame in labelled.frames.items()} if tested else {}
-        model = with_measured(model, {str(day): figures for day, frame in test.items() if (figures := measure(model, frame, day, policy.capacity_share))})
+        figures = {str(day): told for day, frame in test.items() if (told := measure(model, frame, day, policy.capacity_share))}
+        model = with_measured(model, figures)
         progress(place, len(models), f"logging {target}")
-        found[target] = _log(mlflow, model, test, policy, folder, CHALLENGER)
+        found[target] = _log(mlflow, model, labelled, test, policy, folder)
     progress(len(models), len(models), "trained")
     return found
+
+
+def explanation_error(model: RiskModel, frames: Mapping[int, pd.DataFrame]) -> float:
+    """Give the largest difference between a decision value and its baseline plus contributions, over some students at every landmark.
+
+    Raises
+    ------
+    ModelFault
+        It is larger than rounding explains, so no reason could be trusted.
+    """
+    largest = 0.0
+    for day, frame in frames.items():
+        some = frame.head(EXPLAINED_ROWS)
+        told = model.explain(some, day)
+        largest = max(largest, float(np.abs(told.baseline + told.contributions.sum(axis=1) - model.decision(some, day)).max(initial=0.0)))
+    if not largest <= LARGEST_EXPLANATION_ERROR:
+        raise ModelFault(
+            f"explanations of '{model.target}' miss its scores by {largest:.1g}.", remedy="Please report this; nothing was registered."
+        )
+    return largest
 
 
 def fit_targets(
@@ -150,19 +171,35 @@ def _facts(dataset: Dataset, frames: Mapping[int, pd.DataFrame], target: str, le
         tested_on=tested,
         versions={name: version(name) for name in LIBRARIES},
         prior_education_rates={str(day): prior_education_rates(frame, target) for day, frame in frames.items()},
+        set_apart={f"{finding.table}.{finding.rule}": finding.count for finding in dataset.report.warnings},
     )
 
 
 def told_definition(definition: DatasetDefinition) -> dict[str, Any]:
-    """Give what is said of cohorts, outcome, grades and delays, as plain values that a model keeps."""
-    parts = ("name", "landmarks", "last_day", "cohorts", "outcome", "grades", "prior_education", "delays", "left_out_features", "extra", "tables")
+    """Give what `dataset.toml` says of cohorts, outcome, grades, delays and signals, as plain values that a model keeps."""
+    parts = (
+        "name",
+        "landmarks",
+        "last_day",
+        "cohorts",
+        "outcome",
+        "grades",
+        "prior_education",
+        "delays",
+        "left_out_features",
+        "extra",
+        "tables",
+    )
     told: dict[str, Any] = definition.model_dump(mode="json", include=set(parts))
     return told
 
 
-def _log(mlflow: Any, model: RiskModel, test: Mapping[int, pd.DataFrame], policy: Policy, folder: Path, alias: str) -> Trained:
+def _log(
+    mlflow: Any, model: RiskModel, labelled: LandmarkFrames, test: Mapping[int, pd.DataFrame], policy: Policy, folder: Path
+) -> Trained:
+    error = explanation_error(model, labelled.frames)
     with mlflow.start_run(run_name=f"{model.target}-{model.recipe.family}") as run:
-        mlflow.log_params(_flat(model.recipe.model_dump(mode="json", exclude={"search"})) | {"target": model.target})
+        mlflow.log_params(flat(model.recipe.model_dump(mode="json", exclude={"search"})) | {"target": model.target})
         mlflow.log_params({f"policy.{name}": value for name, value in policy.model_dump(mode="json").items()})
         tags = {
             "data_folder": str(folder.resolve()),
@@ -173,13 +210,14 @@ def _log(mlflow: Any, model: RiskModel, test: Mapping[int, pd.DataFrame], policy
         }
         mlflow.set_tags(tags)
         mlflow.log_dict(asdict(model.facts), "facts.json")
+        mlflow.log_metric("explanation_error", error)
         if model.measured:
             mlflow.log_dict(model.measured, "measured.json")
             for day, figures in model.measured.items():
                 mlflow.log_metrics(_numbers(figures), step=int(day))
             _log_plots(mlflow, model, test, policy)
-        registered = log_model(mlflow, model, test)
-        mlflow.MlflowClient().set_registered_model_alias(registered_name(model.target), alias, registered)
+        registered = log_model(mlflow, model, labelled.frames[model.landmarks[-1]])
+        mlflow.MlflowClient().set_registered_model_alias(registered_name(model.target), CHALLENGER, registered)
         return Trained(replace(model, version=registered), run.info.run_id, registered)
 
 
@@ -193,52 +231,6 @@ def _log_plots(mlflow: Any, model: RiskModel, test: Mapping[int, pd.DataFrame], 
         figure = draw()
         mlflow.log_figure(figure, f"plots/{name}", save_kwargs={"dpi": 80})
         plots.close(figure)
-
-
-def log_model(mlflow: Any, model: RiskModel, test: Mapping[int, pd.DataFrame]) -> str:
-    """Log a model as a pyfunc made from code, register it and give its version; it carries the code that it needs."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
-
-    import riskmodel
-
-    inputs = [ColSpec("long", "landmark")]
-    inputs += [ColSpec("string" if f.kind == "category" else "double", f.name, required=False) for f in model.catalogue.values()]
-    outputs = Schema([ColSpec("double", "probability")])
-    signature = ModelSignature(Schema(inputs), outputs, ParamSchema([ParamSpec("reasons", "string", "")]))
-    with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch:
-        place = Path(scratch) / MODEL_ARTEFACT
-        model.save(place)
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(Path(__file__).with_name("pyfunc.py")),
-            artifacts={MODEL_ARTEFACT: str(place)},
-            code_paths=[str(Path(riskmodel.__file__).parent)],
-            signature=signature,
-            input_example=typical_input(model),
-            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", *LIBRARIES) if name != "riskmodel"],
-            registered_model_name=registered_name(model.target),
-        )
-    return str(logged.registered_model_version)
-
-
-def typical_input(model: RiskModel) -> pd.DataFrame:
-    """Give one row of typical values, so that the logged example is nobody's: what the model takes as the mean, or the first category."""
-    landmark = model.landmarks[-1]
-    logistic = model.members[landmark].logistic
-    means = np.zeros(len(model.design.columns)) if logistic is None else np.round(logistic.mean, 2)
-    row: dict[str, Any] = {"landmark": landmark}
-    for place, column in enumerate(model.design.columns):
-        if column.feature in model.catalogue and column.feature not in row:
-            row[column.feature] = column.category if column.category is not None else float(means[place])
-    return pd.DataFrame([row])
-
-
-def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
-    return flat
 
 
 def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:

@@ -54,6 +54,8 @@ class ModelFacts:
         Versions of the libraries that it was fitted with.
     prior_education_rates : dict
         Per landmark (as text): how many of each kind left, for the comparison with prior education alone.
+    set_apart : dict
+        Per table and rule: rows that the check set apart.
     """
 
     definition: dict[str, Any] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class ModelFacts:
     tested_on: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     prior_education_rates: dict[str, dict[str, float]] = field(default_factory=dict)
+    set_apart: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -234,14 +237,17 @@ class RiskModel:
             The folder can't be written or holds something already.
         """
         with atomic_folder(folder) as place:
-            files = {MODEL_FILE: _dumps(self._content())}
-            for landmark, member in self.members.items():
-                if member.trees_text is not None:
-                    files[f"trees-{landmark}.txt"] = member.trees_text
-            for name, text in files.items():
+            for name, text in self._files().items():
                 (place / name).write_bytes(text.encode())
-            sums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
-            (place / CHECKSUM_FILE).write_bytes(_dumps(sums).encode())
+            (place / CHECKSUM_FILE).write_bytes(_dumps(self.checksums()).encode())
+
+    def checksums(self) -> dict[str, str]:
+        """Give the SHA-256 of each file that the model is saved as; equal for equal models."""
+        return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self._files().items()}
+
+    def _files(self) -> dict[str, str]:
+        trees = {f"trees-{landmark}.txt": member.trees_text for landmark, member in self.members.items() if member.trees_text is not None}
+        return {MODEL_FILE: _dumps(self._content()), **trees}
 
     def _content(self) -> dict[str, Any]:
         members = {}

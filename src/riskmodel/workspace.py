@@ -15,7 +15,12 @@ class Workspace:
     @property
     def tracking_uri(self) -> str:
         """MLflow's backend: an SQLite file."""
-        return f"sqlite:///{(self.folder / 'mlflow.db').resolve().as_posix()}"
+        return f"sqlite:///{self.registry.resolve().as_posix()}"
+
+    @property
+    def registry(self) -> Path:
+        """The file that holds MLflow's runs and registered models."""
+        return self.folder / "mlflow.db"
 
     @property
     def artefacts(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from riskmodel.files import atomic_file
 
 _FOLDER = typer.Argument(help="A data folder with dataset.toml.")
 _TARGET = typer.Option("--target", help="Only this target: dropout or leave. May be given twice.")
+_BASELINES = ("first_test", "prior_education", "lot")
 
 
 def _targets(asked: list[str] | None) -> tuple[str, ...]:
@@ -29,6 +31,7 @@ def train(
     folder: Annotated[Path, _FOLDER],
     family: Annotated[str, typer.Option(help="blend, logistic, lightgbm, or the path of a recipe file.")] = "blend",
     target: Annotated[list[str] | None, _TARGET] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's own seed.")] = None,
 ) -> None:
     """Fit models, measure them on the latest closed cohort, log them to MLflow, register them as challenger."""
     from riskmodel.families.recipe import read_recipe
@@ -36,31 +39,46 @@ def train(
 
     targets = _targets(target)
     recipe = read_recipe(family)
+    if seed is not None:
+        recipe = recipe.model_copy(update={"seed": seed})
     with progress() as listener:
         trained = run(folder, workspace(), recipe, targets=targets, progress=listener)
     for name, result in trained.items():
         facts = result.model.facts
-        say(f"{name}: version {result.version}, learnt from {', '.join(facts.trained_on)}, measured on {facts.tested_on or 'nothing'}")
-        _print_figures([{"landmark": int(day), **figures} for day, figures in result.model.measured.items()])
+        learnt = ", ".join(facts.trained_on)
         if not facts.tested_on:
+            say(f"{name}: version {result.version}, learnt from {learnt}")
             say("  Only one cohort is closed, so none could be held out: nothing was measured, and nothing can be promoted.")
+            continue
+        say(f"{name}: version {result.version}, learnt from {learnt}, measured on {facts.tested_on}")
+        _print_figures({"landmark": int(day), **figures} for day, figures in result.model.measured.items())
     say(f"See them with: mlflow ui --backend-store-uri {workspace().tracking_uri}")
 
 
-def _print_figures(rows: list[dict[str, Any]]) -> None:
+def _print_figures(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print, per landmark, how well a model ranks, and how many leavers a list at capacity holds by it and by what schools do by hand."""
+    from training.gates import RULES
+
+    rows = list(rows)
     if not rows:
         return
-    say("   day  students  base rate   AUC (95 % interval)      AP    prior education  first test")
+    share = rows[0]["capacity_share"]
+    say(f"  Leavers found when {100 * share:g} % of the students are invited: by the model, and by what schools do by hand.")
+    say(f"   day  students  leavers  AUC (95 % interval)   invited  model  {'  '.join(RULES[name] for name in _BASELINES)}")
     for row in rows:
-        baselines = row["baselines"]
-        others = "  ".join(_auc(baselines.get(name)) for name in ("prior_education", "first_test"))
-        interval = f"{row['roc_auc']:.3f} ({row['roc_auc_low']:.3f}-{row['roc_auc_high']:.3f})" if row["roc_auc"] is not None else "-"
-        precision = f"{row['average_precision']:.3f}" if row["average_precision"] is not None else "  -  "
-        say(f"  {row['landmark']:4d}  {row['students']:8d}  {row['base_rate']:9.3f}   {interval:22}  {precision}   {others}")
+        found = [_cell(_found(row, row["baselines"].get(name)), len(RULES[name])) for name in _BASELINES]
+        auc = "-" if row["roc_auc"] is None else f"{row['roc_auc']:.3f} ({row['roc_auc_low']:.3f}-{row['roc_auc_high']:.3f})"
+        head = f"  {row['landmark']:4d}  {row['students']:8d}  {row['leavers']:7d}  {auc:<20}  {share * row['students']:7.0f}"
+        say("  ".join([head, _cell(_found(row, row), 5), *found]))
 
 
-def _auc(figures: dict[str, Any] | None) -> str:
-    return "      -        " if not figures or figures["roc_auc"] is None else f"  AUC {figures['roc_auc']:.3f}    "
+def _found(row: Mapping[str, Any], figures: Mapping[str, Any] | None) -> float | None:
+    recall = figures["recall_at_capacity"] if figures else None
+    return None if recall is None else float(recall * row["leavers"])
+
+
+def _cell(value: float | None, width: int) -> str:
+    return ("-" if value is None else f"{value:.0f}").rjust(width)
 
 
 def evaluate(
@@ -73,14 +91,14 @@ def evaluate(
 
     with progress() as listener:
         found = run(folder, workspace(), cohort=cohort, progress=listener)
-    for target, facts in found["models"].items():
-        say(f"{target}: {facts['alias']}, learnt from {', '.join(facts['trained_on'])}, scored on {found['cohort']}")
-        _print_figures([row for row in found["results"] if row["target"] == target])
-    for note in found["notes"]:
+    for target, (alias, model) in found.models.items():
+        say(f"{target}: {alias} version {model.version}, learnt from {', '.join(model.facts.trained_on)}, scored on {found.cohort}")
+        _print_figures(row for row in found.measured if row["target"] == target)
+    for note in found.notes:
         say(f"Note: {note}")
     if json_file is not None:
         with atomic_file(json_file) as temporary:
-            temporary.write_text(json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
         say(f"Written: {json_file}")
 
 
@@ -88,7 +106,10 @@ def promote(
     folder: Annotated[Path | None, typer.Argument(help="The data folder; the one trained on by default.")] = None,
     target: Annotated[list[str] | None, _TARGET] = None,
 ) -> None:
-    """Make a challenger champion when it beats what schools do by hand, beyond chance; exit code 3 where any is refused."""
+    """Make a challenger champion when it beats what schools do by hand, beyond chance.
+
+    Each target stands for itself: one may pass while the other is refused. The exit code is 3 where any that was asked for is refused.
+    """
     from training.promote import promote as run
 
     targets = _targets(target)
