@@ -1,0 +1,62 @@
+"""The service: API, pages and store put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from riskmodel import __version__
+from riskmodel.errors import ModelFault
+from serving.champions import Champions
+from serving.middleware import BodyLimit, SecurityHeaders
+from serving.pages import routes as pages
+from serving.pages.rendering import error_page
+from serving.problems import add_problem_handlers
+from serving.routes import health, model, scores
+from serving.settings import Settings
+from serving.store import open_store
+
+_DESCRIPTION = """
+Explained dropout risk for first-years, so that extra coach attention goes where it may help.
+
+A score is a signal that starts a talk, never a verdict. It plays no part in the binding study advice.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Put the service together.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Returns
+    -------
+    FastAPI
+        Ready to be served; models are loaded and explanations prepared when it starts.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with suppress(ModelFault):  # /readyz says so; the service waits for a promotion
+            app.state.champions.get()
+        yield
+        app.state.engine.dispose()
+
+    app = FastAPI(title="riskmodel", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.settings = settings
+    app.state.champions = Champions(settings.champion_folder, settings.words_file)
+    app.state.engine = open_store(settings.store_url)
+    for router in (scores.router, model.router, health.router, pages.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
+    add_problem_handlers(app, error_page)
+    app.add_middleware(BodyLimit, most_bytes=settings.most_bytes)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
+    app.add_middleware(SecurityHeaders)
+    return app

@@ -1,0 +1,60 @@
+"""Templates, texts and dates of the pages, prepared once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_date
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from riskmodel import __version__
+from serving.languages import LANGUAGES, page_language
+
+_HERE = Path(__file__).resolve().parents[1]
+TEXTS = {language: tomllib.loads((_HERE / "texts" / f"{language}.toml").read_text(encoding="utf-8")) for language in LANGUAGES}
+_environment = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=select_autoescape(("html", "svg")),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def long_date(date: dt.date, language: str) -> str:
+    """Write a date in full: '26 oktober 2026'."""
+    return format_date(date, format="long" if language == "nl" else "d MMMM y", locale=language)
+
+
+def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Give a page in the language of the person who asks."""
+    language = page_language(request)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    page = _environment.get_template(template).render(
+        t=TEXTS[language],
+        language=language,
+        other=next(each for each in LANGUAGES if each != language),
+        here=here,
+        version=__version__,
+        institution=values.pop("institution", ""),
+        date=lambda date: long_date(date, language),
+        short_date=lambda date: format_date(date, format="d MMM y", locale=language),
+        **values,
+    )
+    return HTMLResponse(page, status, headers={"Content-Language": language, "Vary": "Cookie, Accept-Language"})
+
+
+def error_page(request: Request, status: int) -> HTMLResponse | None:
+    """Give an error as a page where a person asked for one; None where a program did."""
+    if request.url.path.startswith(("/v1/", "/healthz", "/readyz", "/openapi")) or "text/html" not in request.headers.get("accept", ""):
+        return None
+    texts = TEXTS[page_language(request)]
+    known = status if status in (404, 500) else None
+    heading = texts[f"error_{known}_title"] if known else texts["error_title"]
+    text = texts[f"error_{known}"] if known else texts["error"]
+    return render(request, "error.html", status, heading=heading, text=text)

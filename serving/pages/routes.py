@@ -1,0 +1,135 @@
+"""`/` and `/students/{enrolment_id}`: what a coach sees, in neutral order and without a number in the list."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from serving import store
+from serving.dependencies import SessionDep
+from serving.languages import COOKIE, LANGUAGES, page_language
+from serving.pages.chart import WeekFacts, draw
+from serving.pages.rendering import TEXTS, render
+
+router = APIRouter(include_in_schema=False)
+_YEAR = 365 * 24 * 3600
+
+
+@router.get("/")
+def students(request: Request, session: SessionDep, coach: str = "") -> HTMLResponse:
+    """Show the students invited this week, by name; one coach's or everyone's."""
+    week = store.latest_week(session)
+    if week is None:
+        return render(request, "list.html", week=None)
+    language = page_language(request)
+    counts = store.coaches_with_invited(session, week)
+    coaches = sorted(((each, week.coaches.get(each, each), count) for each, count in counts.items()), key=lambda row: row[1])
+    found = store.invited_students(session, week, coach or None)
+    since = store.invited_since(session, week, [student.enrolment_id for student in found])
+    rows = [
+        {
+            "enrolment_id": student.enrolment_id,
+            "name": student.name,
+            "programme": student.programme,
+            "why": _first_reason(student, language),
+            "since": since[student.enrolment_id],
+        }
+        for student in found
+    ]
+    return render(request, "list.html", week=week, institution=week.institution, coaches=coaches, coach=coach, students=rows)
+
+
+def _first_reason(student: store.Student, language: str) -> str:
+    raising = [reason for reason in student.shown["reasons"] if reason["direction"] == "raises" and not reason["context"]]
+    if not raising:
+        return str(TEXTS[language]["by_chance"].split(". ")[0]) + "."
+    return str(raising[0]["text"][language])
+
+
+@router.get("/students/{enrolment_id}")
+def student(request: Request, session: SessionDep, enrolment_id: str, coach: str = "") -> HTMLResponse:
+    """Show one invited student: what stands out, what goes well, the time line, and what the signal does not know."""
+    week = store.latest_week(session)
+    found = None if week is None else store.find_student(session, week, enrolment_id)
+    if week is None or found is None:
+        raise HTTPException(404)
+    language = page_language(request)
+    texts = TEXTS[language]
+    shown = found.shown
+    reasons = [
+        {**reason, "label": reason["label"][language], "text": reason["text"][language]} for reason in shown["reasons"] if reason["key"] != "nothing_unusual"
+    ]
+    tests = [{**test, "date": dt.date.fromisoformat(test["date"]), "grade": _grade(test["grade"], language)} for test in shown["tests"]]
+    lessons = [{**lesson, "monday": dt.date.fromisoformat(lesson["monday"])} for lesson in shown["lessons"]]
+    background = {
+        **shown["background"],
+        **{name: _date(shown["background"][name]) for name in ("enrolled_on", "start_date")},
+    }
+    intakes = {"done": texts["intake_done"], "doubt": texts["intake_doubt"], "not_done": texts["intake_not_done"]}
+    intake = background["intake_check"]
+    return render(
+        request,
+        "student.html",
+        week=week,
+        institution=week.institution,
+        coach=coach,
+        student=found,
+        raising=[reason for reason in reasons if reason["direction"] == "raises" and not reason["context"]],
+        lowering=[reason for reason in reasons if reason["direction"] == "lowers" and not reason["context"]],
+        context=[reason for reason in reasons if reason["context"]],
+        background=background,
+        intake=texts["unknown"] if intake is None else intakes.get(intake, intake),
+        tests=tests,
+        lessons=[_lesson_row(lesson) for lesson in lessons],
+        chart=draw([_week_facts(lesson, tests) for lesson in lessons]),
+        frequency=shown["frequency"][language],
+        meaning=week.meaning.get(str(found.landmark), {}).get(language),
+    )
+
+
+def _date(text: str | None) -> dt.date | None:
+    return None if text is None else dt.date.fromisoformat(text)
+
+
+def _grade(grade: float | None, language: str) -> str:
+    if grade is None:
+        return ""
+    return f"{grade:.1f}".replace(".", "," if language == "nl" else ".")
+
+
+def _lesson_row(lesson: dict[str, Any]) -> dict[str, Any]:
+    usual = lesson["usual_share"]
+    return {
+        "week": lesson["monday"].isocalendar().week,
+        "scheduled": round(lesson["scheduled"]),
+        "attended": round(lesson["attended"]),
+        "usual": None if usual is None else round(usual * lesson["scheduled"]),
+    }
+
+
+def _week_facts(lesson: dict[str, Any], tests: list[dict[str, Any]]) -> WeekFacts:
+    monday = lesson["monday"]
+    usual = lesson["usual_share"]
+    here = sum(monday <= test["date"] < monday + dt.timedelta(days=7) for test in tests)
+    return WeekFacts(monday, lesson["scheduled"], lesson["attended"], None if usual is None else usual * lesson["scheduled"], here)
+
+
+@router.get("/language/{language}")
+def language(language: str, to: str = "/") -> Response:
+    """Keep the language that a person chose and go back to the page; never to another site."""
+    if language not in LANGUAGES:
+        raise HTTPException(404)
+    safe = to if to.startswith("/") and not to.startswith(("//", "/\\")) and "\n" not in to and "\r" not in to else "/"
+    answer = RedirectResponse(safe, status_code=303)
+    answer.set_cookie(COOKIE, language, max_age=_YEAR, httponly=True, samesite="lax")
+    return answer
+
+
+@router.get("/docs")
+def docs(request: Request) -> HTMLResponse:
+    """Show the API's documentation from files of our own."""
+    return render(request, "docs.html")

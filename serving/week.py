@@ -1,0 +1,97 @@
+"""A published list: one day's students as a coach sees them, reasons as they were. The door between scoring and the pages."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Texts = dict[str, str]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReasonShown(_Part):
+    """One reason in every language."""
+
+    key: str
+    direction: Literal["raises", "lowers"]
+    actionable: bool
+    context: bool
+    contribution: float
+    label: Texts
+    text: Texts
+
+
+class LessonWeek(_Part):
+    """One week of lessons: how many were scheduled and attended, and the programme's median share."""
+
+    monday: dt.date
+    scheduled: float
+    attended: float
+    usual_share: float | None
+
+
+class TestShown(_Part):
+    """One attempt at a test, as it was known on the day of the list."""
+
+    date: dt.date
+    known_on: dt.date
+    course: str
+    test: str
+    attempt: int
+    grade: float | None
+    status: Literal["passed", "failed", "exempt", "absent"]
+
+
+class Background(_Part):
+    """What the student brought along."""
+
+    prior_education: Texts | None
+    related: bool | None
+    intake_check: str | None
+    enrolled_on: dt.date | None
+    start_date: dt.date
+
+
+class PublishedStudent(_Part):
+    """One student on a list; everything is kept as it was that day."""
+
+    enrolment_id: str
+    student_id: str
+    name: str
+    programme: str
+    coach_id: str
+    day: int
+    landmark: int
+    invited: bool
+    way: Literal["model", "rule", "chance", ""]
+    rank: int
+    margin: float | None
+    probability: float
+    reasons: tuple[ReasonShown, ...]
+    frequency: Texts
+    lessons: tuple[LessonWeek, ...]
+    tests: tuple[TestShown, ...]
+    background: Background
+
+
+class PublishedWeek(_Part):
+    """One list: who was scored with what, how many could be invited, and what an invitation meant when it was measured."""
+
+    on: dt.date
+    institution: str
+    target: str
+    capacity: int
+    cut_off: float | None
+    scored: int
+    not_scored: int
+    policy: dict[str, object]
+    models: dict[str, str]
+    outcome: dict[str, object]
+    meaning: dict[str, Texts]
+    coaches: dict[str, str]
+    students: tuple[PublishedStudent, ...]

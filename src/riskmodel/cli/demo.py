@@ -1,0 +1,66 @@
+"""`riskmodel demo`: from nothing to a running service; what is done already is not done again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from riskmodel.cli import context
+from riskmodel.cli.context import progress, say
+from riskmodel.workspace import Workspace
+
+_STUDENTS, _COHORTS, _UNTIL_DAY = 1200, 4, 60
+_PUBLISHED_DAYS = (46, 53, 60)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo's data and workspace are kept.")] = Path("demo"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8000,
+    serve: Annotated[bool, typer.Option(help="Start the service at the end.")] = True,
+) -> None:
+    """Make demo data, train, promote, score the current cohort and start the service on this machine."""
+    from riskmodel.cli.service import require_free
+    from riskmodel.cli.service import serve as start
+
+    if serve:
+        require_free("127.0.0.1", port)
+    data = folder / "data"
+    workspace = Workspace(folder / "workspace")
+    context.options.workspace = workspace.folder
+    with progress() as listener:
+        if not data.exists():
+            from riskmodel.synth import SynthSettings, generate
+
+            say(f"1/4 Making demo data: {_COHORTS} cohorts of {_STUDENTS} students who do not exist")
+            generate(data, SynthSettings(students=_STUDENTS, cohorts=_COHORTS, until_day=_UNTIL_DAY), listener)
+        else:
+            say("1/4 Demo data: there already")
+        if not (workspace.champion / "CURRENT").exists():
+            from riskmodel.families.recipe import read_recipe
+            from training.promote import promote
+            from training.train import train
+
+            say("2/4 Training on two cohorts, measuring on the third, logging to MLflow")
+            train(data, workspace, read_recipe("blend"), progress=listener)
+            say("3/4 Holding the models against what schools do by hand, and promoting")
+            done = promote(workspace, progress=listener)
+            for verdict in done.verdicts.values():
+                say(verdict.told())
+        else:
+            say("2/4 Models: trained already")
+            say("3/4 Champion: promoted already")
+        if not (workspace.folder / "store.db").exists():
+            from riskmodel.cli.publishing import publish_week
+            from riskmodel.contract.definition import read_definition
+
+            begin = read_definition(data).cohorts[-1].start
+            say("4/4 Scoring the current cohort and inviting as many as the coaches have time for")
+            for day in _PUBLISHED_DAYS:
+                publish_week(data, workspace, begin + dt.timedelta(days=day), progress=listener)
+        else:
+            say("4/4 Lists: published already")
+    if serve:
+        start(port=port)

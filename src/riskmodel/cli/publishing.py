@@ -1,0 +1,258 @@
+"""From scores to a published list: who is invited, with reasons in both languages, lessons week by week and tests as they were known."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from riskmodel.baselines import first_test_failed_or_missed
+from riskmodel.champion import read_champions
+from riskmodel.contract.dataset import Dataset, load_dataset, read_coaches, read_contacts
+from riskmodel.dates import from_epoch_day
+from riskmodel.explain.reasons import CONTEXT, Reason, invitation_meaning, natural_frequency
+from riskmodel.explain.words import Words, load_words
+from riskmodel.model import RiskModel
+from riskmodel.policy import Policy, read_policy
+from riskmodel.progress import Progress, silent
+from riskmodel.routing import invite
+from riskmodel.scoring import Scored, reasons_of, score_dataset, tellers
+from riskmodel.tables import Frame
+from riskmodel.window import Known, cut
+from riskmodel.workspace import Workspace
+from serving.store import open_store, publish_week as store_week
+from serving.week import Background, LessonWeek, PublishedStudent, PublishedWeek, ReasonShown, TestShown
+
+_LANGUAGES = ("nl", "en")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a publication did."""
+
+    scored: int
+    not_scored: int
+    invited: int
+
+
+def publish_week(folder: Path, workspace: Workspace, on: dt.date, *, own_words: Path | None = None, progress: Progress = silent) -> Counted:
+    """Score, invite and publish.
+
+    Parameters
+    ----------
+    folder : Path
+        A data folder.
+    workspace : Workspace
+        Its champions score; its store gets the list.
+    on : datetime.date
+        The day of the list.
+    own_words : Path, optional
+        An institution's own phrases.
+    progress : Progress
+
+    Returns
+    -------
+    Counted
+    """
+    models = read_champions(workspace.champion)
+    policy = read_policy(folder)
+    dataset = load_dataset(folder, progress=progress)
+    target = policy.target if policy.target in models else next(iter(models))
+    scored = score_dataset(dataset, models, on, ranked_by=target, progress=progress)
+    words = [load_words(language, own_words) for language in _LANGUAGES]  # type: ignore[arg-type]
+    week = make_week(dataset, scored, models, policy, target, words)
+    engine = open_store(workspace.store_url)
+    try:
+        store_week(engine, week)
+    finally:
+        engine.dispose()
+    return Counted(len(scored.rows), len(scored.not_scored), sum(student.invited for student in week.students))
+
+
+def make_week(dataset: Dataset, scored: Scored, models: Mapping[str, RiskModel], policy: Policy, target: str, words: list[Words]) -> PublishedWeek:
+    """Put a list together; nothing is written.
+
+    Parameters
+    ----------
+    dataset, scored, models, policy
+        What was scored, with what, and who is to be invited.
+    target : str
+        The target that ranks and whose reasons are told.
+    words : list of Words
+        One per language.
+    """
+    model = models[target]
+    rows, features = scored.rows, scored.features
+    ranked = pd.DataFrame(
+        {
+            "enrolment_id": rows["enrolment_id"],
+            "probability": rows[f"probability_{target}"],
+            "first_test_failed_or_missed": first_test_failed_or_missed(features).fillna(0.0).astype(bool),
+        }
+    )
+    invited = invite(ranked, policy, scored.on)
+    told = {each: reasons_of(model, teller, features, rows["landmark"]) for each, teller in tellers(model, dataset.definition, words).items()}
+    known = cut(dataset.tables, scored.on)
+    chosen = set(rows.loc[invited["invited"], "enrolment_id"])
+    lessons = _lessons(known, chosen, rows)
+    tests = _tests(known, chosen)
+    people = _people(dataset, known)
+    kinds = dataset.definition.prior_education.kinds
+    students = []
+    for place, row in enumerate(rows.to_dict(orient="records")):
+        if not invited["invited"].iloc[place]:
+            continue
+        identity = row["enrolment_id"]
+        person = people.loc[identity]
+        decision = row[f"decision_{target}"]
+        students.append(
+            PublishedStudent(
+                enrolment_id=identity,
+                student_id=row["student_id"],
+                name=_text(person["name"]) or row["student_id"],
+                programme=row["programme"],
+                coach_id=_text(person["coach_id"]) or "",
+                day=row["day"],
+                landmark=row["landmark"],
+                invited=True,
+                way=invited["way"].iloc[place],
+                rank=int(invited["rank"].iloc[place]),
+                margin=_number(invited["margin"].iloc[place]),
+                probability=row[f"probability_{target}"],
+                reasons=_reasons({language: all_told[place] for language, all_told in told.items()}),
+                frequency={each.language: natural_frequency(decision, target, each) for each in words},
+                lessons=lessons.get(identity, ()),
+                tests=tests.get(identity, ()),
+                background=_background(person, kinds),
+            )
+        )
+    meaning = {}
+    for landmark in model.landmarks:
+        texts = {each.language: invitation_meaning(model.measured, target, landmark, each) for each in words}
+        meaning[str(landmark)] = {language: text for language, text in texts.items() if text is not None}
+    coaches = read_coaches(dataset.folder, dataset.definition)
+    return PublishedWeek(
+        on=scored.on,
+        institution=dataset.definition.name,
+        target=target,
+        capacity=int(invited["capacity"].iloc[0]) if len(invited) else 0,
+        cut_off=_number(invited["cut_off"].iloc[0]) if len(invited) else None,
+        scored=len(rows),
+        not_scored=len(scored.not_scored),
+        policy=policy.model_dump(mode="json"),
+        models={each: f"{each}-{used.version}" for each, used in models.items()},
+        outcome=dataset.definition.outcome.model_dump(),
+        meaning=meaning,
+        coaches=dict(zip(coaches["coach_id"], coaches["name"], strict=True)),
+        students=tuple(students),
+    )
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or pd.isna(value) or str(value) == "" else str(value)
+
+
+def _reasons(told: Mapping[str, list[Reason]]) -> tuple[ReasonShown, ...]:
+    first = next(iter(told.values()))
+    return tuple(
+        ReasonShown(
+            key=reason.key,
+            direction=reason.direction,
+            actionable=reason.actionable,
+            context=reason.key in CONTEXT,
+            contribution=reason.contribution,
+            label={language: reasons[place].label for language, reasons in told.items()},
+            text={language: reasons[place].text for language, reasons in told.items()},
+        )
+        for place, reason in enumerate(first)
+    )
+
+
+def _collect(frame: Frame) -> pd.DataFrame:
+    collected: pd.DataFrame = frame.collect(backend="pandas").to_native()
+    return collected
+
+
+def _people(dataset: Dataset, known: Known) -> pd.DataFrame:
+    """Give what pages show of each student: name, coach, and what was known at the start."""
+    columns = ("enrolment_id", "student_id", "coach_id", "start_date", "enrolled_on", "prior_education", "prior_education_related", "intake_check")
+    frame = _collect(known.enrolments.select(*columns))
+    contacts = read_contacts(dataset.folder, dataset.definition).drop_duplicates("student_id")
+    return frame.merge(contacts[["student_id", "name"]], on="student_id", how="left").set_index("enrolment_id")
+
+
+def _background(person: pd.Series, kinds: Mapping[str, Mapping[Any, str]]) -> Background:
+    prior = _text(person["prior_education"])
+    related = person["prior_education_related"]
+    enrolled = person["enrolled_on"]
+    return Background(
+        prior_education=None if prior is None else {str(language): name for language, name in kinds[prior].items()},
+        related=None if pd.isna(related) else bool(related),
+        intake_check=_text(person["intake_check"]),
+        enrolled_on=None if pd.isna(enrolled) else from_epoch_day(int(enrolled)),
+        start_date=from_epoch_day(int(person["start_date"])),
+    )
+
+
+def _lessons(known: Known, chosen: set[str], rows: pd.DataFrame) -> dict[str, tuple[LessonWeek, ...]]:
+    """Give lessons per calendar week of the students invited, beside the median of their programme that week."""
+    if known.attendance is None:
+        return {}
+    start = known.enrolments.select("enrolment_id", "start_date")
+    dated = known.attendance.join(start, on="enrolment_id", how="inner")
+    # Epoch day 4 was a Monday.
+    dated = dated.with_columns(week=(nw.col("start_date") + nw.col("day") - 4) // 7)
+    weekly = _collect(dated.group_by("enrolment_id", "week").agg(nw.col("scheduled").sum(), nw.col("attended").sum()))
+    weekly = weekly.merge(rows[["enrolment_id", "cohort", "programme"]], on="enrolment_id")
+    weekly["share"] = weekly["attended"] / weekly["scheduled"].where(weekly["scheduled"] > 0)
+    usual = weekly.groupby(["cohort", "programme", "week"])["share"].median()
+    found = {}
+    for identity, own in weekly[weekly["enrolment_id"].isin(chosen)].groupby("enrolment_id"):
+        place = (own["cohort"].iloc[0], own["programme"].iloc[0])
+        by_week = own.set_index("week")
+        weeks = []
+        for week in range(int(by_week.index.min()), int(by_week.index.max()) + 1):
+            here = by_week.loc[week] if week in by_week.index else None
+            median = usual.get((*place, week))
+            weeks.append(
+                LessonWeek(
+                    monday=from_epoch_day(4 + 7 * week),
+                    scheduled=0.0 if here is None else float(here["scheduled"]),
+                    attended=0.0 if here is None else float(here["attended"]),
+                    usual_share=None if here is None or median is None or pd.isna(median) else float(median),
+                )
+            )
+        found[str(identity)] = tuple(weeks)
+    return found
+
+
+def _tests(known: Known, chosen: set[str]) -> dict[str, tuple[TestShown, ...]]:
+    """Give the attempts at tests that were known, oldest first."""
+    if known.results is None:
+        return {}
+    start = known.enrolments.select("enrolment_id", "start_date")
+    rows = _collect(known.results.filter(nw.col("enrolment_id").is_in(sorted(chosen))).join(start, on="enrolment_id", how="inner"))
+    found: dict[str, list[TestShown]] = {}
+    for row in rows.sort_values(["enrolment_id", "day", "course", "test", "attempt"]).to_dict(orient="records"):
+        found.setdefault(row["enrolment_id"], []).append(
+            TestShown(
+                date=from_epoch_day(int(row["start_date"] + row["day"])),
+                known_on=from_epoch_day(int(row["start_date"] + row["known_day"])),
+                course=_text(row["course"]) or "",
+                test=_text(row["test"]) or "",
+                attempt=int(row["attempt"]),
+                grade=None if pd.isna(row["grade"]) else float(row["grade"]),
+                status=row["status"],
+            )
+        )
+    return {identity: tuple(tests) for identity, tests in found.items()}
