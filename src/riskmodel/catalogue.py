@@ -38,7 +38,9 @@ class Feature:
     categories : tuple of str
         For a category: its values.
     phrase_nl, phrase_en : str
-        For a declared column: how a coach would say it, with {value} where the figure stands.
+        For a declared column: how a coach would say it, with {value} where the figure stands and {programme} where the programme's does.
+    transform : {'none', 'log1p'}
+        What was done to the figure, and is undone where it is told.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Feature:
     categories: tuple[str, ...] = ()
     phrase_nl: str = ""
     phrase_en: str = ""
+    transform: Literal["none", "log1p"] = "none"
 
 
 class Catalogue(Mapping[str, Feature]):

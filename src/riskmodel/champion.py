@@ -29,10 +29,16 @@ def current(folder: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ModelFault(f"the champion's pointer can't be read ({error}).", place=str(folder / POINTER), remedy="Promote once more.") from None
-    if not isinstance(told, dict) or not all(isinstance(name, str) and Path(name).name == name for name in told.values()):
+        raise ModelFault(
+            f"the champion's pointer can't be read ({error}).", place=str(folder / POINTER), remedy="Promote once more."
+        ) from None
+    if not isinstance(told, dict) or not all(isinstance(name, str) and _is_plain(name) for name in told.values()):
         raise ModelFault("the champion's pointer names no model folders.", place=str(folder / POINTER), remedy="Promote once more.")
     return {str(target): name for target, name in told.items()}
+
+
+def _is_plain(name: str) -> bool:
+    return Path(name).name == name and name not in ("", "..")
 
 
 def read_champions(folder: Path) -> dict[str, RiskModel]:
@@ -66,15 +72,28 @@ def publish_champion(folder: Path, models: Mapping[str, RiskModel]) -> dict[str,
 
     Raises
     ------
+    ModelFault
+        Another model stands there under the same version; versions are never written over.
     RiskModelError
         The folder can't be written; what served goes on serving.
     """
     serving = current(folder)
     for target, model in models.items():
         name = f"{target}-{model.version}"
-        if not (folder / name).exists():
+        if (folder / name).exists():
+            _refuse_another(load_model(folder / name), model, folder / name)
+        else:
             model.save(folder / name)
         serving[target] = name
     with atomic_file(folder / POINTER) as temporary:
         temporary.write_text(json.dumps(serving, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return serving
+
+
+def _refuse_another(there: RiskModel, model: RiskModel, place: Path) -> None:
+    if there.checksums() != model.checksums():
+        raise ModelFault(
+            "another model stands there under the same version.",
+            place=str(place),
+            remedy="Move that folder away, or register the model again so that it gets a version of its own.",
+        )

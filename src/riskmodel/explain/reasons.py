@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from riskmodel.catalogue import Catalogue
-from riskmodel.explain.words import Words
+from riskmodel.catalogue import Catalogue, Feature
+from riskmodel.explain.words import DECLARED, Words, figures_in
 from riskmodel.model import Explanation
 
-# Below this share of an odds ratio (about 10 %) a reason is too small to be told.
+# In log-odds: a reason that moves the odds by less than about a tenth is too small to be told.
 LEAST_CONTRIBUTION = 0.1
-MOST_REASONS = 5
+MOST_RAISING = 4
 CONTEXT = ("prior_education", "programme", "gap_years")
+MOST_CONTEXT = 2
 
 Direction = Literal["raises", "lowers"]
 Facts = Mapping[str, Any]
@@ -50,6 +51,23 @@ class Reason:
     text: str
 
 
+class _Row(Mapping[str, Any]):
+    """One row of a frame's columns, without being taken apart."""
+
+    def __init__(self, columns: Mapping[str, list[Any]], place: int) -> None:
+        self._columns = columns
+        self._place = place
+
+    def __getitem__(self, name: str) -> Any:
+        return self._columns[name][self._place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
 class Teller:
     """Turns contributions into reasons for one model and language; prepared once.
 
@@ -65,19 +83,18 @@ class Teller:
         What kinds of prior education are called in this language.
     """
 
-    def __init__(self, catalogue: Catalogue, features: Sequence[str], words: Words, prior_education: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, features: Sequence[str], words: Words, prior_education: Mapping[str, str] | None = None
+    ) -> None:
         self.words = words
         self.prior_education = dict(prior_education or {})
-        known = [catalogue[name].reason if name in catalogue else "" for name in features]
-        self.keys = tuple(dict.fromkeys(key for key in known if key))
+        reason_of = [catalogue[name].reason if name in catalogue else "" for name in features]
+        self.keys = tuple(dict.fromkeys(reason for reason in reason_of if reason))
         self._membership = np.zeros((len(features), len(self.keys)))
-        for place, key in enumerate(known):
-            if key:
-                self._membership[place, self.keys.index(key)] = 1.0
-        first = {key: next(f for f in catalogue.values() if f.reason == key) for key in self.keys}
-        self._actionable = {key: any(f.actionable for f in catalogue.values() if f.reason == key) for key in self.keys}
-        self._own_phrase = {key: (f.phrase_nl if words.language == "nl" else f.phrase_en) for key, f in first.items()}
-        self._own_label = {key: (f.label_nl if words.language == "nl" else f.label_en) for key, f in first.items()}
+        for place, reason in enumerate(reason_of):
+            if reason:
+                self._membership[place, self.keys.index(reason)] = 1.0
+        self._features = {key: tuple(f for f in catalogue.values() if f.reason == key) for key in self.keys}
 
     def contributions(self, explanation: Explanation) -> np.ndarray:
         """Sum contributions of features to reasons, shape (n, reasons)."""
@@ -91,93 +108,204 @@ class Teller:
         explanation : Explanation
             Of the same rows as `frame`.
         frame : pandas.DataFrame, shape (n, any)
-            Features and facts.
+            Features, and the `fact_*` figures where there are any.
         """
-        sums = self.contributions(explanation)
-        needed = [column for column in frame.columns if column.startswith("fact_")] + [c for c in ("prior_education",) if c in frame]
-        columns = {column: frame[column].tolist() for column in needed}
-        return [self.tell(row, {column: values[place] for column, values in columns.items()}) for place, row in enumerate(sums)]
+        needed = [name for name in frame.columns if name.startswith("fact_")]
+        needed += [feature.name for features in self._features.values() for feature in features if feature.name in frame]
+        columns = {name: frame[name].tolist() for name in dict.fromkeys(needed)}
+        return [self.tell(row, _Row(columns, place)) for place, row in enumerate(self.contributions(explanation))]
 
     def tell(self, sums: np.ndarray, facts: Facts) -> list[Reason]:
-        """Give one student's reasons: what one can act on first, then what lowers the risk, context last and never alone.
+        """Give one student's reasons.
+
+        What one can act on comes first, in either direction what raises the risk before what lowers it, the larger before the smaller;
+        then what one can't; context last and never alone.
 
         Parameters
         ----------
         sums : numpy.ndarray, shape (reasons,)
             What `contributions` gives for this student.
         facts : mapping
-            The student's `fact_*` figures and prior education.
+            The student's features and `fact_*` figures; one that is absent is not known.
 
         Returns
         -------
         list of Reason
             Never empty: a student with nothing unusual gets a sentence that says so.
         """
-        large = [place for place in np.argsort(-np.abs(sums), kind="stable") if abs(sums[place]) >= LEAST_CONTRIBUTION]
+        sizes = np.abs(sums)
+        large = [place for place in np.argsort(-sizes, kind="stable") if sizes[place] >= LEAST_CONTRIBUTION]
         reasons = [self._reason(self.keys[place], float(sums[place]), facts) for place in large]
-        context = [reason for reason in reasons if reason.key in CONTEXT]
-        raising = [reason for reason in reasons if reason.direction == "raises" and reason.key not in CONTEXT]
-        raising.sort(key=lambda reason: not reason.actionable)
-        lowering = [reason for reason in reasons if reason.direction == "lowers" and reason.key not in CONTEXT]
-        told = raising[: MOST_REASONS - 1] + lowering[: 1 if raising else 2]
+        context = [reason for reason in reasons if reason.key in CONTEXT][:MOST_CONTEXT]
+        others = [reason for reason in reasons if reason.key not in CONTEXT]
+        raising = [reason for reason in others if reason.direction == "raises"][:MOST_RAISING]
+        lowering = [reason for reason in others if reason.direction == "lowers"][: 1 if raising else 2]
+        told = sorted(raising + lowering, key=lambda reason: not reason.actionable)
         if not told:
-            told = [Reason("nothing_unusual", "lowers", False, 0.0, "", self.words.general("nothing_unusual"))]
-        return [*told, *context[:1]]
+            label, text = self.words.label("nothing_unusual"), self.words.general("nothing_unusual")
+            told = [Reason("nothing_unusual", "lowers", False, 0.0, label, text)]
+        return told + context
 
     def _reason(self, key: str, contribution: float, facts: Facts) -> Reason:
         direction: Direction = "raises" if contribution > 0 else "lowers"
-        declared = key.startswith("extra.")
-        label = self._own_label[key] if declared else self.words.label(key)
-        text = self._own_phrase[key] if declared else self._text(key, direction, facts)
-        return Reason(key, direction, self._actionable[key], contribution, label, text)
+        features = self._features[key]
+        known = any(_is_known(feature, facts) for feature in features)
+        actionable = known and any(feature.actionable for feature in features)
+        if features[0].group == "declared":
+            label, text = self._declared(features, direction, known, facts)
+        else:
+            label, text = self.words.label(key), self._text(key, direction, known, facts)
+        return Reason(key, direction, actionable, contribution, label, text)
 
-    def _text(self, key: str, direction: Direction, facts: Facts) -> str:
+    def _text(self, key: str, direction: Direction, known: bool, facts: Facts) -> str:
         phrases = self.words.phrases["reasons"][key][direction]
-        variant, figures = _figures(key, facts, self.words, self.prior_education)
-        phrase = phrases.get(variant) if variant else None
-        return str(phrase).format_map(figures) if phrase else str(phrases["plain"])
+        found = _FIGURES[key](facts, self) if key in _FIGURES else None
+        if found is not None:
+            variant, figures = found
+            return str(phrases[variant]).format_map(figures)
+        return str(phrases["plain" if known else "unknown"])
+
+    def _declared(self, features: Sequence[Feature], direction: Direction, known: bool, facts: Facts) -> tuple[str, str]:
+        first = features[0]
+        dutch = self.words.language == "nl"
+        label, phrase = (first.label_nl, first.phrase_nl) if dutch else (first.label_en, first.phrase_en)
+        figures = {"label": label}
+        if known:
+            for name, column in (("value", first.name), ("programme", f"fact_programme_{first.name}")):
+                if (value := _value(facts, column)) is not None:
+                    figures[name] = self._written(value, first)
+            if phrase and figures_in(phrase) <= figures.keys():
+                return label, phrase.format_map(figures)
+        return label, str(self.words.phrases["reasons"][DECLARED][direction]["plain" if known else "unknown"]).format_map(figures)
+
+    def _written(self, value: Any, feature: Feature) -> str:
+        if isinstance(value, str):
+            return value
+        return self.words.number(math.expm1(value) if feature.transform == "log1p" else float(value))
 
 
-def _known(facts: Facts, *names: str) -> bool:
-    return all((value := facts.get(name)) is not None and not (isinstance(value, float) and math.isnan(value)) for name in names)
+def _value(facts: Facts, name: str) -> Any:
+    """Give a figure, or None where it is not known."""
+    value = facts.get(name)
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return value
 
 
-def _figures(key: str, facts: Facts, words: Words, prior_education: Mapping[str, str]) -> tuple[str | None, dict[str, str]]:
-    """Give which phrase fits and the figures for it; no phrase where the figures are not known."""
+def _is_known(feature: Feature, facts: Facts) -> bool:
+    value = _value(facts, feature.name)
+    return value in feature.categories if feature.kind == "category" else value is not None
 
-    def whole(name: str) -> str:
-        return words.number(round(facts[name]), 0)
 
-    def decimal(name: str) -> str:
-        return words.number(facts[name])
+# Per reason: which phrase fits, and the figures for it; None where they are not known.
+_Found = tuple[str, dict[str, str]] | None
 
-    if key == "attendance_recent" and _known(facts, "fact_attended_recent", "fact_scheduled_recent", "fact_programme_share_recent"):
-        usual = round(facts["fact_programme_share_recent"] * facts["fact_scheduled_recent"])
-        return "figures", {
-            "attended_recent": whole("fact_attended_recent"), "scheduled_recent": whole("fact_scheduled_recent"), "programme_recent": words.number(usual, 0),
-        }  # fmt: skip
-    if key == "attendance_overall" and _known(facts, "fact_attended", "fact_scheduled", "fact_programme_share"):
-        usual = round(facts["fact_programme_share"] * facts["fact_scheduled"])
-        return "figures", {"attended": whole("fact_attended"), "scheduled": whole("fact_scheduled"), "programme_attended": words.number(usual, 0)}
-    if key == "first_test" and _known(facts, "fact_first_test_status"):
-        test = str(facts.get("fact_first_test") or "")
-        if facts["fact_first_test_status"] < 0:
-            return "missed", {"test": test}
-        if _known(facts, "fact_first_test_grade", "fact_first_test_programme_grade"):
-            variant = "passed" if facts["fact_first_test_status"] > 0 else "failed"
-            return variant, {"test": test, "grade": decimal("fact_first_test_grade"), "programme_grade": decimal("fact_first_test_programme_grade")}
-    if key == "tests_progress" and _known(facts, "fact_tests_due", "fact_tests_passed", "fact_tests_missed"):
-        return "figures", {"due": whole("fact_tests_due"), "passed": whole("fact_tests_passed"), "missed": whole("fact_tests_missed")}
-    if key == "grades" and _known(facts, "fact_grade_mean", "fact_programme_grade_mean"):
-        return "figures", {"grade_mean": decimal("fact_grade_mean"), "programme_grade_mean": decimal("fact_programme_grade_mean")}
-    if key == "credits" and _known(facts, "fact_credits", "fact_credits_due"):
-        return "figures", {"credits": decimal("fact_credits"), "credits_due": decimal("fact_credits_due")}
-    if key == "start_late" and _known(facts, "fact_enrolled_days_before") and facts["fact_enrolled_days_before"] > 0:
-        return "figures", {"days_before": whole("fact_enrolled_days_before")}
-    if key == "prior_education" and _known(facts, "prior_education") and str(facts["prior_education"]) not in ("", "nan", "None"):
-        kind = str(facts["prior_education"])
-        return "figures", {"prior_education": prior_education.get(kind, kind)}
-    return None, {}
+
+def _attendance(own: str, scheduled: str, usual: str, names: tuple[str, str, str]) -> Callable[[Facts, Teller], _Found]:
+    def figures(facts: Facts, teller: Teller) -> _Found:
+        attended, lessons, share = _value(facts, own), _value(facts, scheduled), _value(facts, usual)
+        if attended is None or lessons is None or round(lessons) < 1:
+            return None
+        if round(lessons) == 1:
+            return "one", {"times": teller.words.count("time", attended)}
+        told = {names[0]: teller.words.number(attended, 0), names[1]: teller.words.number(lessons, 0)}
+        if share is None:
+            return "own", told
+        return "figures", told | {names[2]: teller.words.number(share * lessons, 0)}
+
+    return figures
+
+
+def _first_test(facts: Facts, teller: Teller) -> _Found:
+    status, grade = _value(facts, "fact_first_test_status"), _value(facts, "fact_first_test_grade")
+    usual, name = _value(facts, "fact_first_test_programme_grade"), _value(facts, "fact_first_test")
+    if status is None:
+        return None
+    test = {"test": teller.words.general("test_named").format(name=name) if name else ""}
+    if status < 0:
+        return "missed", test
+    variant = "passed" if status > 0 else "failed"
+    if grade is None or usual is None:
+        return f"{variant}_plain", test
+    return variant, test | {"grade": teller.words.number(grade), "programme_grade": teller.words.number(usual)}
+
+
+def _tests_progress(facts: Facts, teller: Teller) -> _Found:
+    due, passed, missed = (_value(facts, f"fact_tests_{name}") for name in ("due", "passed", "missed"))
+    if due is None or passed is None or missed is None or due < 1:
+        return None
+    if due == 1:
+        return "one_passed" if passed > 0 else "one_missed" if missed > 0 else "one_failed", {}
+    return "figures", {name: teller.words.number(value, 0) for name, value in (("due", due), ("passed", passed), ("missed", missed))}
+
+
+def _grades(facts: Facts, teller: Teller) -> _Found:
+    own, usual = _value(facts, "fact_grade_mean"), _value(facts, "fact_programme_grade_mean")
+    if own is None:
+        return None
+    told = {"grade_mean": teller.words.number(own)}
+    return ("own", told) if usual is None else ("figures", told | {"programme_grade_mean": teller.words.number(usual)})
+
+
+def _credits(facts: Facts, teller: Teller) -> _Found:
+    own, due = _value(facts, "fact_credits"), _value(facts, "fact_credits_due")
+    return (
+        None if own is None or due is None else ("figures", {"credits": teller.words.number(own), "credits_due": teller.words.number(due)})
+    )
+
+
+def _start_late(facts: Facts, teller: Teller) -> _Found:
+    before, late = _value(facts, "fact_enrolled_days_before"), _value(facts, "started_late_days")
+    if late is not None and late >= 1:
+        return "late", {"late": teller.words.count("day", late)}
+    if before is None:
+        return None
+    return ("figures", {"before_start": teller.words.count("day", before)}) if before >= 1 else ("after_start", {})
+
+
+def _intake_check(facts: Facts, _: Teller) -> _Found:
+    done, doubt = _value(facts, "intake_check_done"), _value(facts, "intake_check_doubt")
+    if done is None and doubt is None:
+        return None
+    if doubt:
+        return "doubt", {}
+    return ("absent", {}) if done == 0 else ("done", {})
+
+
+def _gap_years(facts: Facts, teller: Teller) -> _Found:
+    years = _value(facts, "gap_years")
+    if years is None:
+        return None
+    return ("none", {}) if round(years) < 1 else ("figures", {"years": teller.words.count("year", years)})
+
+
+def _prior_education(facts: Facts, teller: Teller) -> _Found:
+    kind, related = _value(facts, "prior_education"), _value(facts, "prior_education_related")
+    if kind is None or str(kind) in ("", "nan", "None"):
+        return None
+    told = {"prior_education": teller.prior_education.get(str(kind), str(kind))}
+    return ("figures" if related is None else "related" if related else "unrelated"), told
+
+
+_FIGURES: Mapping[str, Callable[[Facts, Teller], _Found]] = {
+    "attendance_recent": _attendance(
+        "fact_attended_recent",
+        "fact_scheduled_recent",
+        "fact_programme_share_recent",
+        ("attended_recent", "scheduled_recent", "programme_recent"),
+    ),
+    "attendance_overall": _attendance(
+        "fact_attended", "fact_scheduled", "fact_programme_share", ("attended", "scheduled", "programme_attended")
+    ),
+    "first_test": _first_test,
+    "tests_progress": _tests_progress,
+    "grades": _grades,
+    "credits": _credits,
+    "start_late": _start_late,
+    "intake_check": _intake_check,
+    "gap_years": _gap_years,
+    "prior_education": _prior_education,
+}
 
 
 def natural_frequency(decision: float, target: str, words: Words) -> str:
@@ -191,12 +319,8 @@ def natural_frequency(decision: float, target: str, words: Words) -> str:
     words : Words
     """
     of_hundred = round(100 * float(expit(decision)))
-    told, others = str(of_hundred), str(100 - of_hundred)
-    if of_hundred == 0:
-        told, others = words.phrases["frequency"]["less_than_one"], words.phrases["frequency"]["more_than_ninety_nine"]
-    elif of_hundred == 100:
-        told, others = words.phrases["frequency"]["more_than_ninety_nine"], words.phrases["frequency"]["less_than_one"]
-    return str(words.phrases["frequency"][target]).format_map({"of_hundred": told, "others": others})
+    end = {0: "_few", 1: "_one", 100: "_most"}.get(of_hundred, "")
+    return str(words.phrases["frequency"][target + end]).format_map({"of_hundred": str(of_hundred), "others": str(100 - of_hundred)})
 
 
 def invitation_meaning(measured: Mapping[str, Any], target: str, landmark: int, words: Words) -> str | None:
@@ -210,7 +334,7 @@ def invitation_meaning(measured: Mapping[str, Any], target: str, landmark: int, 
     landmark : int
     words : Words
     """
-    precision = measured.get(str(landmark), {}).get("precision_at_capacity")
+    precision = (measured.get(str(landmark)) or {}).get("precision_at_capacity")
     if precision is None:
         return None
     left = round(100 * float(precision))

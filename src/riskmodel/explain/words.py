@@ -7,12 +7,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal
 
 from riskmodel.errors import ConfigurationFault
 from riskmodel.resources import words_file
 
 Language = Literal["nl", "en"]
+DECLARED = "declared"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Words:
             text = str(int(float(text)))
         return text.replace(".", ",") if self.language == "nl" else text
 
+    def count(self, unit: str, value: float) -> str:
+        """Write a whole number with its unit in the singular or plural, e.g. '1 day', '3 days'."""
+        whole = round(value)
+        return f"{whole} {self.phrases['units'][f'{unit}_one' if whole == 1 else f'{unit}_many']}"
+
 
 def load_words(language: Language, own: Path | None = None) -> Words:
     """Read the phrases of a language.
@@ -57,7 +64,7 @@ def load_words(language: Language, own: Path | None = None) -> Words:
     Raises
     ------
     ConfigurationFault
-        The institution's file is no TOML, or has a key that the product does not know.
+        The institution's file is no TOML, has a key that the product does not know, or a phrase with a figure that its place does not have.
     """
     phrases = tomllib.loads(words_file(f"{language}.toml").read_text(encoding="utf-8"))
     if own is not None:
@@ -71,14 +78,33 @@ def load_words(language: Language, own: Path | None = None) -> Words:
     return Words(language, phrases)
 
 
+def figures_in(phrase: str) -> set[str]:
+    """Give the names in braces of a phrase; raises ValueError where a brace is left open."""
+    return {name for _, name, _, _ in Formatter().parse(phrase) if name is not None}
+
+
 def _replace(phrases: dict[str, Any], told: Mapping[str, Any], own: Path, path: tuple[str, ...]) -> None:
     for key, value in told.items():
-        here = (*path, key)
+        here = ".".join((*path, key))
         if key not in phrases or isinstance(phrases[key], dict) != isinstance(value, dict):
             near = difflib.get_close_matches(key, phrases, n=1)
             remedy = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(phrases)}."
-            raise ConfigurationFault(f"there is no phrase '{'.'.join(here)}'.", place=str(own), remedy=remedy)
+            raise ConfigurationFault(f"there is no phrase '{here}'.", place=str(own), remedy=remedy)
         if isinstance(value, dict):
-            _replace(phrases[key], value, own, here)
+            _replace(phrases[key], value, own, (*path, key))
         else:
-            phrases[key] = str(value)
+            phrases[key] = _checked(str(value), phrases[key], here, own)
+
+
+def _checked(phrase: str, before: str, here: str, own: Path) -> str:
+    known = figures_in(before)
+    try:
+        unknown = figures_in(phrase) - known
+    except ValueError as error:
+        raise ConfigurationFault(
+            f"the braces of phrase '{here}' don't fit ({error}).", place=str(own), remedy="Write {name} for a figure."
+        ) from None
+    if unknown:
+        has = f"It has {', '.join('{' + name + '}' for name in sorted(known))}." if known else "It has none."
+        raise ConfigurationFault(f"the phrase '{here}' has no figure '{', '.join(sorted(unknown))}'.", place=str(own), remedy=has)
+    return phrase
