@@ -19,7 +19,7 @@ TYPES = "/problems/"
 _log = logging.getLogger("riskmodel.service")
 
 
-class Problem(Exception):  # noqa: N818 - named as the standard names it
+class Problem(Exception):
     """A request that can't be answered.
 
     Parameters

@@ -44,7 +44,12 @@ def score_ready(serving: Serving, features: dict[str, Any], landmark: int, langu
     errors = []
     known = next(iter(serving.models.values()))
     if landmark not in known.landmarks:
-        errors.append({"pointer": f"{place}/landmark", "detail": f"There is no landmark {landmark}; there are {', '.join(map(str, known.landmarks))}."})
+        errors.append(
+            {
+                "pointer": f"{place}/landmark",
+                "detail": f"There is no landmark {landmark}; there are {', '.join(map(str, known.landmarks))}.",
+            }
+        )
     row: dict[str, Any] = {}
     for name, value in features.items():
         feature = known.catalogue.get(name)
@@ -103,7 +108,8 @@ def score_rows(
     rows = {"attendance": attendance, "results": results, **extra}
     try:
         tables = tables_from_rows(
-            definition, {"enrolments": [enrolment], **{name: [{**row, **identity} for row in given] for name, given in rows.items() if given}}
+            definition,
+            {"enrolments": [enrolment], **{name: [{**row, **identity} for row in given] for name, given in rows.items() if given}},
         )
     except RowFaults as faults:
         errors = [{"pointer": place + _where(fault.path, set(extra)), "detail": fault.message} for fault in faults.faults]

@@ -20,4 +20,6 @@ class Settings(BaseSettings):
     words_file: Path | None = Field(default=None, description="An institution's own phrases.")
     most_bytes: int = Field(default=8 * 1024 * 1024, description="A larger request body is refused.")
     most_students: int = Field(default=1000, description="Most students in one call.")
-    allowed_hosts: tuple[str, ...] = Field(default=("127.0.0.1", "localhost", "[::1]", "testserver"), description="Host headers that are answered.")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=("127.0.0.1", "localhost", "[::1]", "testserver"), description="Host headers that are answered."
+    )

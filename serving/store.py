@@ -102,7 +102,9 @@ def open_store(url: str) -> Engine:
             command.upgrade(config, "head")
     except SQLAlchemyError as error:
         detail = type(error).__name__
-        raise RiskModelError(f"the store can't be opened ({detail}).", place=told.render_as_string(), remedy="Check its address and rights.") from error
+        raise RiskModelError(
+            f"the store can't be opened ({detail}).", place=told.render_as_string(), remedy="Check its address and rights."
+        ) from error
     return engine
 
 
@@ -146,7 +148,7 @@ def invited_students(session: Session, week: Week, coach_id: str | None) -> Sequ
     query = select(Student).where(Student.week_id == week.id, Student.invited)
     if coach_id is not None:
         query = query.where(Student.coach_id == coach_id)
-    return session.scalars(query.order_by(Student.name, Student.enrolment_id)).all()
+    return sorted(session.scalars(query).all(), key=lambda student: (student.name.casefold(), student.enrolment_id))
 
 
 def coaches_with_invited(session: Session, week: Week) -> dict[str, int]:
@@ -170,7 +172,9 @@ def invited_since(session: Session, week: Week, enrolments: Sequence[str]) -> di
     going = set(enrolments)
     for identity, on in weeks:
         found = set(
-            session.scalars(select(Student.enrolment_id).where(Student.week_id == identity, Student.invited, Student.enrolment_id.in_(going))).all()
+            session.scalars(
+                select(Student.enrolment_id).where(Student.week_id == identity, Student.invited, Student.enrolment_id.in_(going))
+            ).all()
         )
         going &= found
         since |= dict.fromkeys(going, on)

@@ -70,5 +70,5 @@ def draw(weeks: Sequence[WeekFacts]) -> Chart:
         bars.append(Bar(label, x, BAR, AXIS - scheduled, scheduled, AXIS - attended, attended, usual, list(range(week.tests))))
     marks = max([week.tests for week in weeks] + [0])
     lines = [Line(AXIS - value * scale, str(int(value))) for value in range(0, int(top) + 1, step)]
-    width = max(LEFT + GAP + len(weeks) * (BAR + GAP), 480)
+    width = max(LEFT + GAP + len(weeks) * (BAR + GAP), 400)
     return Chart(width, AXIS + 26 + 16 * max(marks, 1) if marks else AXIS + 24, LEFT, AXIS, bars, lines)

@@ -61,7 +61,9 @@ def student(request: Request, session: SessionDep, enrolment_id: str, coach: str
     texts = TEXTS[language]
     shown = found.shown
     reasons = [
-        {**reason, "label": reason["label"][language], "text": reason["text"][language]} for reason in shown["reasons"] if reason["key"] != "nothing_unusual"
+        {**reason, "label": reason["label"][language], "text": reason["text"][language]}
+        for reason in shown["reasons"]
+        if reason["key"] != "nothing_unusual"
     ]
     tests = [{**test, "date": dt.date.fromisoformat(test["date"]), "grade": _grade(test["grade"], language)} for test in shown["tests"]]
     lessons = [{**lesson, "monday": dt.date.fromisoformat(lesson["monday"])} for lesson in shown["lessons"]]

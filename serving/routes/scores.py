@@ -173,7 +173,10 @@ class ScoresOut(BaseModel):
 @router.post(
     "/scores",
     summary="Score one or many students, with reasons",
-    responses={413: {"description": "The body is too large."}, 422: {"description": "Faults, each with its place.", "content": {"application/problem+json": {}}}},
+    responses={
+        413: {"description": "The body is too large."},
+        422: {"description": "Faults, each with its place.", "content": {"application/problem+json": {}}},
+    },
 )
 def scores(
     body: ScoresIn, response: Response, serving: ServingDep, settings: SettingsDep, accept_language: Annotated[str | None, Header()] = None
@@ -194,7 +197,9 @@ def scores(
         identity = student.enrolment.enrolment_id if student.enrolment is not None else str(student.enrolment_id)
         if identity in seen:
             here = f"/students/{place}"
-            raise Problem(422, "invalid-request", "The same enrolment stands twice.", [{"pointer": here, "detail": "This enrolment_id came before."}])
+            raise Problem(
+                422, "invalid-request", "The same enrolment stands twice.", [{"pointer": here, "detail": "This enrolment_id came before."}]
+            )
         seen.add(identity)
         results.append(_score(serving, student, identity, body.on, language, f"/students/{place}"))
     return ScoresOut(results=results)
@@ -206,7 +211,12 @@ def _score(serving: Any, student: StudentIn, identity: str, on: dt.date | None, 
         return StudentOut(enrolment_id=identity, landmark=student.landmark, scores=_out(told))
     assert student.enrolment is not None
     if on is None:
-        raise Problem(422, "invalid-request", "Raw rows need the day.", [{"pointer": "/on", "detail": "Say as of which day the rows are to be looked at."}])
+        raise Problem(
+            422,
+            "invalid-request",
+            "Raw rows need the day.",
+            [{"pointer": "/on", "detail": "Say as of which day the rows are to be looked at."}],
+        )
     enrolment = student.enrolment.model_dump(mode="json", exclude={"extra"}, exclude_none=True)
     enrolment |= student.enrolment.extra
     why, day, landmark, told = score_rows(
@@ -225,5 +235,6 @@ def _score(serving: Any, student: StudentIn, identity: str, on: dt.date | None, 
 
 def _out(told: dict[str, dict[str, Any]]) -> dict[str, TargetOut]:
     return {
-        target: TargetOut(**{**values, "reasons": [ReasonOut(**reason.__dict__) for reason in values["reasons"]]}) for target, values in told.items()
+        target: TargetOut(**{**values, "reasons": [ReasonOut(**reason.__dict__) for reason in values["reasons"]]})
+        for target, values in told.items()
     }

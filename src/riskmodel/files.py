@@ -57,7 +57,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise writing_fault(error, target) from error
     finally:
@@ -91,11 +91,11 @@ def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         yield temporary
         if target.exists():
             aside = temporary.with_name(temporary.name + "-old")
-            os.replace(target, aside)
-            os.replace(temporary, target)
+            target.replace(aside)
+            temporary.replace(target)
             shutil.rmtree(aside, ignore_errors=True)
         else:
-            os.replace(temporary, target)
+            temporary.replace(target)
         temporary = None
     except OSError as error:
         raise writing_fault(error, target) from error

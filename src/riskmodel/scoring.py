@@ -95,7 +95,11 @@ def score_dataset(
     features, context = build_with_context(cut(tables, on), dataset.definition)
     waiting = _everyone(tables)
     if waiting.empty:
-        raise DataFault(f"nobody is enrolled around {on.isoformat()}.", place=str(dataset.folder), remedy="Choose another date, or deliver the current cohort.")
+        raise DataFault(
+            f"nobody is enrolled around {on.isoformat()}.",
+            place=str(dataset.folder),
+            remedy="Choose another date, or deliver the current cohort.",
+        )
     any_model = next(iter(models.values()))
     first, last = any_model.landmarks[0], dataset.definition.last_day
     features = features[(features["cut_day"] >= first) & (features["cut_day"] <= last)].reset_index(drop=True)
@@ -143,8 +147,9 @@ def score_features(features: pd.DataFrame, models: Mapping[str, RiskModel], *, o
         if "landmark" not in rows:
             rows["landmark"] = landmark
         decision = np.zeros(len(rows))
-        for day, part in features.groupby(landmark):
-            decision[part.index] = model.decision(part, int(day))
+        for day in landmark.unique():
+            chosen = (landmark == day).to_numpy()
+            decision[chosen] = model.decision(features[chosen], int(day))
         rows[f"probability_{target}"] = expit(decision)
         rows[f"decision_{target}"] = decision
         rows[f"model_{target}"] = f"{target}-{model.version}"
@@ -157,7 +162,9 @@ def tellers(model: RiskModel, definition: DatasetDefinition | None, languages: S
     """Prepare, per language, what turns a model's contributions into reasons."""
     kinds = {} if definition is None else definition.prior_education.kinds
     return {
-        words.language: Teller(model.catalogue, model.design.features, words, {kind: names[words.language] for kind, names in kinds.items()})
+        words.language: Teller(
+            model.catalogue, model.design.features, words, {kind: names[words.language] for kind, names in kinds.items()}
+        )
         for words in languages
     }
 
@@ -179,14 +186,22 @@ def reasons_of(model: RiskModel, teller: Teller, features: pd.DataFrame, landmar
     list of list of Reason, length n
     """
     told: list[list[Reason]] = [[]] * len(features)
-    for day, part in features.groupby(landmark.to_numpy()):
-        for place, reasons in zip(part.index, teller.tell_all(model.explain(part, int(day)), part), strict=True):
+    days = landmark.to_numpy()
+    for day in np.unique(days):
+        part = features[days == day]
+        for place, reasons in zip(np.flatnonzero(days == day), teller.tell_all(model.explain(part, int(day)), part), strict=True):
             told[place] = reasons
     return told
 
 
 def as_tables(
-    scored: Scored, models: Mapping[str, RiskModel], definition: DatasetDefinition, language: Language, *, explained: str, words: Words | None = None
+    scored: Scored,
+    models: Mapping[str, RiskModel],
+    definition: DatasetDefinition,
+    language: Language,
+    *,
+    explained: str,
+    words: Words | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Give scores as the tables that are written to a file: `scores` with reasons in words, and `not_scored`.
 

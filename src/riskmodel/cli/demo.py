@@ -12,8 +12,8 @@ from riskmodel.cli import context
 from riskmodel.cli.context import progress, say
 from riskmodel.workspace import Workspace
 
-_STUDENTS, _COHORTS, _UNTIL_DAY = 1200, 4, 60
-_PUBLISHED_DAYS = (46, 53, 60)
+_STUDENTS, _COHORTS, _UNTIL_DAY = 1200, 4, 62
+_PUBLISHED_DAYS = (48, 55, 62)  # three Mondays
 
 
 def demo(

@@ -26,7 +26,8 @@ from riskmodel.scoring import Scored, reasons_of, score_dataset, tellers
 from riskmodel.tables import Frame
 from riskmodel.window import Known, cut
 from riskmodel.workspace import Workspace
-from serving.store import open_store, publish_week as store_week
+from serving.store import open_store
+from serving.store import publish_week as store_week
 from serving.week import Background, LessonWeek, PublishedStudent, PublishedWeek, ReasonShown, TestShown
 
 _LANGUAGES = ("nl", "en")
@@ -75,7 +76,9 @@ def publish_week(folder: Path, workspace: Workspace, on: dt.date, *, own_words: 
     return Counted(len(scored.rows), len(scored.not_scored), sum(student.invited for student in week.students))
 
 
-def make_week(dataset: Dataset, scored: Scored, models: Mapping[str, RiskModel], policy: Policy, target: str, words: list[Words]) -> PublishedWeek:
+def make_week(
+    dataset: Dataset, scored: Scored, models: Mapping[str, RiskModel], policy: Policy, target: str, words: list[Words]
+) -> PublishedWeek:
     """Put a list together; nothing is written.
 
     Parameters
@@ -97,7 +100,9 @@ def make_week(dataset: Dataset, scored: Scored, models: Mapping[str, RiskModel],
         }
     )
     invited = invite(ranked, policy, scored.on)
-    told = {each: reasons_of(model, teller, features, rows["landmark"]) for each, teller in tellers(model, dataset.definition, words).items()}
+    told = {
+        each: reasons_of(model, teller, features, rows["landmark"]) for each, teller in tellers(model, dataset.definition, words).items()
+    }
     known = cut(dataset.tables, scored.on)
     chosen = set(rows.loc[invited["invited"], "enrolment_id"])
     lessons = _lessons(known, chosen, rows)
@@ -132,9 +137,9 @@ def make_week(dataset: Dataset, scored: Scored, models: Mapping[str, RiskModel],
                 background=_background(person, kinds),
             )
         )
-    meaning = {}
+    meaning: dict[str, dict[str, str]] = {}
     for landmark in model.landmarks:
-        texts = {each.language: invitation_meaning(model.measured, target, landmark, each) for each in words}
+        texts: dict[str, str | None] = {each.language: invitation_meaning(model.measured, target, landmark, each) for each in words}
         meaning[str(landmark)] = {language: text for language, text in texts.items() if text is not None}
     coaches = read_coaches(dataset.folder, dataset.definition)
     return PublishedWeek(
@@ -185,7 +190,16 @@ def _collect(frame: Frame) -> pd.DataFrame:
 
 def _people(dataset: Dataset, known: Known) -> pd.DataFrame:
     """Give what pages show of each student: name, coach, and what was known at the start."""
-    columns = ("enrolment_id", "student_id", "coach_id", "start_date", "enrolled_on", "prior_education", "prior_education_related", "intake_check")
+    columns = (
+        "enrolment_id",
+        "student_id",
+        "coach_id",
+        "start_date",
+        "enrolled_on",
+        "prior_education",
+        "prior_education_related",
+        "intake_check",
+    )
     frame = _collect(known.enrolments.select(*columns))
     contacts = read_contacts(dataset.folder, dataset.definition).drop_duplicates("student_id")
     return frame.merge(contacts[["student_id", "name"]], on="student_id", how="left").set_index("enrolment_id")
@@ -222,7 +236,7 @@ def _lessons(known: Known, chosen: set[str], rows: pd.DataFrame) -> dict[str, tu
         by_week = own.set_index("week")
         weeks = []
         for week in range(int(by_week.index.min()), int(by_week.index.max()) + 1):
-            here = by_week.loc[week] if week in by_week.index else None
+            here = dict(by_week.loc[week]) if week in by_week.index else None
             median = usual.get((*place, week))
             weeks.append(
                 LessonWeek(

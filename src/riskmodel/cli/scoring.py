@@ -81,4 +81,6 @@ def publish(
     on = read_date(date)
     with progress() as listener:
         counted = publish_week(folder, workspace(), on, own_words=words, progress=listener)
-    say(f"{counted.invited} of {counted.scored} students are invited in the week of {on.isoformat()}; {counted.not_scored} could not be scored.")
+    say(
+        f"{counted.invited} of {counted.scored} students are invited in the week of {on.isoformat()}; {counted.not_scored} could not be scored."
+    )

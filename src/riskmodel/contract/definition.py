@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -17,20 +19,36 @@ TABLE_NAMES = ("enrolments", "attendance", "results", "outcomes", "groups", "con
 GradeStatus = Literal["passed", "failed", "exempt", "absent"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
-# Words by which a sensitive attribute may be called, as a whole column name or as a part between underscores.
+# Words by which a sensitive attribute may be called: as a whole name or as a part of it between underscores, spaces or capitals.
 SENSITIVE_WORDS = frozenset(
-    "sex gender geslacht age leeftijd birth_date date_of_birth birthdate geboortedatum geboortejaar birth_year nationality "
-    "nationaliteit migration migratie migratieachtergrond herkomst etniciteit ethnicity origin country_of_birth geboorteland "
-    "generatie disability handicap functiebeperking beperking parents_education opleiding_ouders first_generation "
-    "eerste_generatie religion religie deprivation imd_band age_band postcode postal_code".split()
+    """
+    sex gender geslacht sekse sexe age leeftijd dob birthdate birthday geboortedatum gebdatum geboortejaar nationality nationaliteit migration
+    migratie migratieachtergrond herkomst etniciteit ethnicity origin geboorteland generatie disability handicap functiebeperking beperking
+    first_generation eerste_generatie eerstegeneratie parents_education opleiding_ouders religion religie deprivation imd_band age_band postcode postal_code
+    date_of_birth birth_date birth_year country_of_birth
+    """.split()  # noqa: SIM905 - read as a text
+)
+# Parts that occur in no other word of a student register, and so betray a sensitive attribute wherever they stand.
+_SENSITIVE_STEMS = (
+    "geslacht",
+    "gender",
+    "nationalit",
+    "migratieacht",
+    "geboorte",
+    "leeftijd",
+    "etnic",
+    "handicap",
+    "functiebeperk",
+    "birth",
 )
 
 
 def is_sensitive_name(column: str) -> bool:
     """Tell whether a column's name says that it holds a sensitive attribute (sex, age, nationality, background, disability)."""
-    parts = column.strip().lower().replace("-", "_").replace(" ", "_")
-    padded = f"_{parts}_"
-    return any(f"_{word}_" in padded for word in SENSITIVE_WORDS)
+    separated = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.strip())
+    parts = re.sub(r"[^a-z]+", "_", separated.lower()).strip("_")
+    whole = parts.replace("_", "")
+    return any(f"_{word}_" in f"_{parts}_" for word in SENSITIVE_WORDS) or any(stem in whole for stem in _SENSITIVE_STEMS)
 
 
 class _Part(BaseModel):
@@ -55,17 +73,24 @@ class OutcomeDefinition(_Part):
     note: str = ""
 
 
+_GRADE_WORDS: dict[str, GradeStatus] = {
+    "V": "passed", "O": "failed", "G": "passed", "VR": "exempt", "NVD": "absent", "VLD": "passed", "NA": "absent", "AFW": "absent",
+}  # fmt: skip
+_PRIOR_KINDS: dict[str, dict[Literal["nl", "en"], str]] = {
+    "havo": {"nl": "havo", "en": "havo (senior general secondary)"},
+    "mbo": {"nl": "mbo", "en": "mbo (vocational)"},
+    "vwo": {"nl": "vwo", "en": "vwo (pre-university)"},
+    "other": {"nl": "een andere vooropleiding", "en": "another prior education"},
+}
+
+
 class GradeScale(_Part):
     """How a grade is read: numbers between two ends with a pass mark, and words that stand for a status and never for a number."""
 
     minimum: float = 1.0
     maximum: float = 10.0
     pass_mark: float = 5.5
-    words: dict[str, GradeStatus] = Field(
-        default_factory=lambda: {
-            "V": "passed", "O": "failed", "G": "passed", "VR": "exempt", "NVD": "absent", "VLD": "passed", "NA": "absent", "AFW": "absent",
-        }
-    )  # fmt: skip
+    words: dict[str, GradeStatus] = Field(default_factory=lambda: dict(_GRADE_WORDS))
 
     @model_validator(mode="after")
     def _ordered(self) -> GradeScale:
@@ -78,14 +103,7 @@ class PriorEducation(_Part):
     """The kinds of prior education told apart here, what the institution's own values mean, and whether the model may see it."""
 
     use: bool = True
-    kinds: dict[str, dict[Literal["nl", "en"], str]] = Field(
-        default_factory=lambda: {
-            "havo": {"nl": "havo", "en": "havo (senior general secondary)"},
-            "mbo": {"nl": "mbo", "en": "mbo (vocational)"},
-            "vwo": {"nl": "vwo", "en": "vwo (pre-university)"},
-            "other": {"nl": "een andere vooropleiding", "en": "another prior education"},
-        }
-    )
+    kinds: dict[str, dict[Literal["nl", "en"], str]] = Field(default_factory=lambda: dict(_PRIOR_KINDS))
     values: dict[str, str] = Field(default_factory=dict, description="An institution's own value, and the kind it stands for.")
 
 
@@ -107,7 +125,10 @@ class Table(_Part):
         default_factory=dict, description="Canonical name = the name in the file; others carry their canonical name."
     )
     values: dict[str, dict[str, str]] = Field(
-        default_factory=dict, description="Per canonical column: the file's value = the canonical value."
+        default_factory=dict, description="Per canonical column: the file's value = the canonical value; '' stands for a missing one."
+    )
+    constants: dict[str, str] = Field(
+        default_factory=dict, description="Canonical columns that the file lacks because every row has the same value."
     )
     delimiter: str | None = None
     encoding: str | None = None
@@ -116,6 +137,8 @@ class Table(_Part):
 
 
 class Label(_Part):
+    """A text in Dutch and in English."""
+
     nl: str
     en: str
 
@@ -135,6 +158,10 @@ class ExtraColumn(_Part):
     )
     aggregate: tuple[Literal["sum", "sum_recent", "mean", "last", "count", "days_since"], ...] = ("sum",)
     compare: bool = Field(default=False, description="For dated rows: also tell the value against the programme's own median.")
+    no_rows: Literal["unknown", "zero"] = Field(
+        default="unknown",
+        description="For dated rows: what a student without any row stands for. 'zero' fits a table of events, such as visits to the library.",
+    )
     transform: Literal["none", "log1p"] = "none"
     categories: tuple[str, ...] = ()
     unit: str = ""
@@ -151,6 +178,15 @@ class ExtraColumn(_Part):
         if len(text.strip()) < 10:
             raise ValueError("a signal without a justification is refused: say in a sentence why it may be used")
         return text
+
+    @field_validator("phrase")
+    @classmethod
+    def _figures_that_exist(cls, phrase: Label) -> Label:
+        for text in (phrase.nl, phrase.en):
+            names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+            if names - {"value", "programme", "label"}:
+                raise ValueError("a phrase may hold {value}, {programme} (with compare = true) and {label}, and no other braces")
+        return phrase
 
     @model_validator(mode="after")
     def _complete(self) -> ExtraColumn:

@@ -18,7 +18,7 @@ def write_definition(folder: Path, settings: SynthSettings) -> None:
     """Write what the generated tables mean, the invitation rule, and with which settings they were made."""
     document = tomlkit.document()
     document.add(tomlkit.comment("Made by 'riskmodel data synth'. Nobody in these tables exists."))
-    document["name"] = "Synthetic institution"
+    document["name"] = "Hogeschool Voorbeeld (verzonnen)"
     document["source"] = f"riskmodel data synth --scenario {settings.scenario}"
     cohorts = tomlkit.aot()
     for place, year in enumerate(settings.years):

@@ -61,7 +61,9 @@ _SCHEMAS = {
         ]
     ),
     "outcomes": pa.schema([("enrolment_id", pa.string()), ("outcome", pa.string())]),
-    "groups": pa.schema([(name, pa.string()) for name in ("student_id", "gender", "migration_background", "first_generation", "disability")]),
+    "groups": pa.schema(
+        [(name, pa.string()) for name in ("student_id", "gender", "migration_background", "first_generation", "disability")]
+    ),
     "contacts": pa.schema([(name, pa.string()) for name in ("student_id", "name", "email", "language")]),
     "coaches": pa.schema([*((name, pa.string()) for name in ("coach_id", "name", "email", "login_subject")), ("capacity", pa.int32())]),
 }
@@ -171,7 +173,9 @@ class _Institution:
         for place, programme in enumerate(self.programmes):
             for coach in range(-(-int(programme.share * largest + 1) // tables.GROUP_OF_A_COACH) + 1):
                 name = name_of(np.random.default_rng([self.settings.seed, 5, place, coach]))
-                rows.append((f"c{place:03d}-{coach:03d}", name, f"slb.{place:03d}.{coach:03d}@example.nl", f"slb-{place:03d}-{coach:03d}", 6))
+                rows.append(
+                    (f"c{place:03d}-{coach:03d}", name, f"slb.{place:03d}.{coach:03d}@example.nl", f"slb-{place:03d}-{coach:03d}", 6)
+                )
         return pd.DataFrame(rows, columns=["coach_id", "name", "email", "login_subject", "capacity"])
 
 
@@ -191,7 +195,13 @@ class _Block:
         self.generator = np.random.default_rng([self.settings.seed, 3, cohort, place])
 
     def write(
-        self, kinds: np.ndarray, traits: np.ndarray, probabilities: np.ndarray, outcomes: np.ndarray, leaving: np.ndarray, looks_well: np.ndarray
+        self,
+        kinds: np.ndarray,
+        traits: np.ndarray,
+        probabilities: np.ndarray,
+        outcomes: np.ndarray,
+        leaving: np.ndarray,
+        looks_well: np.ndarray,
     ) -> None:
         n, generator, write = len(kinds), self.generator, self.institution.writers.write
         numbers = np.arange(self.first, self.first + n)
@@ -213,7 +223,13 @@ class _Block:
             known = np.where(known <= self.until, known, np.nan)
             if self.settings.scenario == "feed_failure":
                 lessons = lessons[~lessons["day"].between(_FAILED_FEED[0], _FAILED_FEED[1] - 1)]
-        texts = {"enrolment_id": ids, "student_id": students, "cohort": self.label, "programme": self.programme.name, "academy": self.programme.academy}
+        texts = {
+            "enrolment_id": ids,
+            "student_id": students,
+            "cohort": self.label,
+            "programme": self.programme.name,
+            "academy": self.programme.academy,
+        }
         dates = {"start_date": start, "enrolled_on": started["enrolled"].to_numpy(), "left_on": leaving, "left_known_on": known}
         same = ("prior_education", "prior_education_related", "intake_check", "study_form", "level", "gap_years")
         coach = [f"c{self.place:03d}-{group:03d}" for group in started["coach"]]
@@ -225,7 +241,10 @@ class _Block:
             write("outcomes", _table("outcomes", pd.DataFrame({"enrolment_id": ids, "outcome": outcomes}), {}))
         write("attendance", self._lessons(lessons, ids))
         told = tests.assign(enrolment_id=ids[tests["student"].to_numpy()])
-        write("results", _table("results", told, {"date": self._dates(tests["day"].to_numpy()), "known_on": self._dates(tests["known"].to_numpy())}))
+        write(
+            "results",
+            _table("results", told, {"date": self._dates(tests["day"].to_numpy()), "known_on": self._dates(tests["known"].to_numpy())}),
+        )
         write(TRUTH, self._truth(ids, probabilities, leaving, traits))
 
     def _dates(self, days: np.ndarray) -> pa.Array:
@@ -246,7 +265,12 @@ class _Block:
         return pa.Table.from_arrays(arrays, schema=_SCHEMAS["attendance"])
 
     def _truth(self, ids: np.ndarray, probabilities: np.ndarray, leaving: np.ndarray, traits: np.ndarray) -> pa.Table:
-        columns: dict[str, Any] = {"enrolment_id": ids, "cohort": np.repeat(self.label, len(ids)), "dropout": probabilities[:, 0], "switch": probabilities[:, 1]}
+        columns: dict[str, Any] = {
+            "enrolment_id": ids,
+            "cohort": np.repeat(self.label, len(ids)),
+            "dropout": probabilities[:, 0],
+            "switch": probabilities[:, 1],
+        }
         for day in DEFAULT_LANDMARKS:
             at = probabilities if self.institution.noise else mechanism.probabilities_at(probabilities, day)
             gone = (leaving <= day)[:, None]
@@ -258,7 +282,10 @@ class _Block:
 
 def _table(name: str, frame: pd.DataFrame, dates: dict[str, pa.Array]) -> pa.Table:
     schema = _SCHEMAS[name]
-    arrays = [dates[field.name] if field.name in dates else pa.array(frame[field.name].to_numpy(), field.type, from_pandas=True) for field in schema]
+    arrays = [
+        dates[field.name] if field.name in dates else pa.array(frame[field.name].to_numpy(), field.type, from_pandas=True)
+        for field in schema
+    ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -267,7 +294,7 @@ def _apportion(total: int, shares: np.ndarray) -> np.ndarray:
     exact = total * shares / shares.sum()
     counts = np.floor(exact).astype(int)
     counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
-    return counts
+    return np.asarray(counts)
 
 
 def _to_csv(folder: Path) -> None:

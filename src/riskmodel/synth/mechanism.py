@@ -39,7 +39,12 @@ class Intercepts:
 
 
 def solve_intercepts(
-    dropout: Mapping[str, float], effects: Sequence[float], weights: Sequence[float], *, noise: bool = False, switch: Mapping[str, float] = SWITCH
+    dropout: Mapping[str, float],
+    effects: Sequence[float],
+    weights: Sequence[float],
+    *,
+    noise: bool = False,
+    switch: Mapping[str, float] = SWITCH,
 ) -> Intercepts:
     """Find the intercepts at which each kind's mean probabilities are the margins.
 
@@ -74,7 +79,7 @@ def solve_intercepts(
         def gap(intercept: np.ndarray, centre: np.ndarray = centre, asked: np.ndarray = asked) -> np.ndarray:
             odds = np.exp(intercept[:, None, None] + centre[:, None, None] + spread[:, :, None] + shift[None, None, :])
             probability = odds / (1 + odds.sum(axis=0))
-            return np.einsum("knp,n,p->k", probability, mass, share) - asked
+            return np.asarray(np.einsum("knp,n,p->k", probability, mass, share) - asked)
 
         solved = root(gap, np.log(asked / (1 - asked.sum())) - centre, tol=1e-10)
         found_dropout[kind], found_switch[kind] = float(solved.x[0]), float(solved.x[1])

@@ -164,11 +164,28 @@ def results(
 
 
 def _attempt(
-    who: np.ndarray, day: int, delay: np.ndarray, course: str, test: str, attempt: int, grade: np.ndarray, absent: np.ndarray, credits: float
+    who: np.ndarray,
+    day: int,
+    delay: np.ndarray,
+    course: str,
+    test: str,
+    attempt: int,
+    grade: np.ndarray,
+    absent: np.ndarray,
+    credits: float,
 ) -> pd.DataFrame:
     student = np.flatnonzero(who)
     told = np.char.mod("%.1f", np.clip(np.round(grade[student], 1), 1.0, 10.0))
     told = np.where(absent[student], _ABSENT, told)
     known = day + delay[student]
-    columns = {"student": student, "day": day, "known": known, "course": course, "test": test, "attempt": attempt, "grade": told, "credits": credits}
+    columns = {
+        "student": student,
+        "day": day,
+        "known": known,
+        "course": course,
+        "test": test,
+        "attempt": attempt,
+        "grade": told,
+        "credits": credits,
+    }
     return pd.DataFrame(columns)

@@ -21,7 +21,7 @@ def true_log_odds(frame: pd.DataFrame) -> np.ndarray:
     """
 
     def known(name: str, otherwise: float) -> np.ndarray:
-        return frame[name].fillna(otherwise).to_numpy(dtype=float)
+        return np.asarray(frame[name].fillna(otherwise), dtype=float)
 
     recent = known("attendance_share_recent", 0.8)
     missed = known("first_test_missed", 0.0)
