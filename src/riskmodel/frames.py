@@ -16,13 +16,14 @@ from riskmodel.tables import Frame
 def to_pandas(frame: Frame) -> pd.DataFrame:
     """Give a small lazy frame as a pandas frame in memory."""
     native: Any = nw.to_native(frame)
-    if isinstance(native, pd.DataFrame):
-        return native
     if hasattr(native, "df"):
-        return native.df()
-    if hasattr(native, "toPandas"):
-        return native.toPandas()
-    return frame.collect(backend="pandas").to_native()
+        native = native.df()
+    elif hasattr(native, "toPandas"):
+        native = native.toPandas()
+    elif not isinstance(native, pd.DataFrame):
+        native = frame.collect(backend="pandas").to_native()
+    assert isinstance(native, pd.DataFrame)
+    return native
 
 
 @contextmanager

@@ -97,14 +97,23 @@ def enrolment(name: str = "e1", *, start: int = 0, **more: Any) -> dict[str, Any
     return {"enrolment_id": name, "student_id": f"s-{name}", "start_date": START + start, **given, **more}
 
 
-def lesson(name: str, day: int, attended: float | None = 1, scheduled: float = 1, *, known: int | None = None, **more: Any) -> dict[str, Any]:
+def lesson(
+    name: str, day: int, attended: float | None = 1, scheduled: float = 1, *, known: int | None = None, **more: Any
+) -> dict[str, Any]:
     """Give a lesson on a day since `START_DATE`, known that day unless said otherwise."""
     dates = {"date": START + day, "known_on": START + (day if known is None else known)}
     return {"enrolment_id": name, **dates, "scheduled": scheduled, "attended": attended, **more}
 
 
 def result(
-    name: str, day: int, test: str = "test 1", grade: float | None = 7.0, *, status: str | None = None, known: int | None = None, **more: Any
+    name: str,
+    day: int,
+    test: str = "test 1",
+    grade: float | None = 7.0,
+    *,
+    status: str | None = None,
+    known: int | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """Give a result; 5.5 passes."""
     status = status or ("passed" if grade is not None and grade >= 5.5 else "failed")

@@ -51,7 +51,9 @@ class TestWhoIsScored:
         assert scored(tables_of(backend, enrolments=rows), 15) == ["late", "undated"]
 
     def test_a_late_starter_has_a_day_count_of_their_own(self, backend):
-        tables = tables_of(backend, enrolments=[enrolment("first"), enrolment("late", start=30)], attendance=[lesson("late", 40), lesson("late", 50)])
+        tables = tables_of(
+            backend, enrolments=[enrolment("first"), enrolment("late", start=30)], attendance=[lesson("late", 40), lesson("late", 50)]
+        )
         known = cut(tables, 14)
         assert scored(tables, 14) == ["first", "late"]
         assert to_pandas(known.attendance)["day"].tolist() == [10]

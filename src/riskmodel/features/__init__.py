@@ -10,6 +10,7 @@ import pandas as pd
 
 from riskmodel.catalogue import Catalogue
 from riskmodel.contract.definition import DatasetDefinition
+from riskmodel.errors import ConfigurationFault
 from riskmodel.features import attendance, declared, prior_education, start, tests
 from riskmodel.features.context import ProgrammeContext, on_time, usual_figures
 from riskmodel.frames import to_pandas
@@ -37,11 +38,25 @@ def catalogue(definition: DatasetDefinition, programmes: tuple[str, ...] = ()) -
         What is declared and what is left out.
     programmes : tuple of str
         Programmes that a model learns from; with fewer than two the programme itself is no feature.
+
+    Raises
+    ------
+    ConfigurationFault
+        Something is left out that does not exist, so that a slip of the pen leaves in what was meant to go.
     """
     features = [*attendance.FEATURES, *tests.FEATURES, *prior_education.features(definition), *start.FEATURES]
     if len(programmes) > 1:
         features.append(start.programme_feature(programmes))
-    return Catalogue([*features, *declared.features(definition)]).without(definition.left_out_features)
+    features += declared.features(definition)
+    known = {"prior_education", "prior_education_related", "programme", *(f.name for f in features), *(f.group for f in features)}
+    unknown = [name for name in definition.left_out_features if name not in known]
+    if unknown:
+        raise ConfigurationFault(
+            f"left_out_features names {', '.join(unknown)}, which is no feature and no group of features.",
+            place="dataset.toml",
+            remedy=f"Features are {', '.join(sorted(known))}.",
+        )
+    return Catalogue(features).without(definition.left_out_features)
 
 
 def build_features(known: Known, definition: DatasetDefinition, context: ProgrammeContext | None = None) -> pd.DataFrame:
@@ -78,10 +93,12 @@ def build_with_context(
     present = pd.DataFrame(columns=list(attendance.REDUCED)) if known.attendance is None else attendance.reduce(known.attendance)
     present = present.reindex(index).astype(float)
     own_attendance = attendance.measure(present)
-    reduced = {name: to_pandas(declared.reduce(rows)).set_index("enrolment_id") for name, rows in known.extra.items()}
+    reduced = {name: to_pandas(declared.reduce(rows)).set_index("enrolment_id").round(9) for name, rows in known.extra.items()}
     own_declared = declared.measure(reduced, enrolments, cut_day, definition)
     taken = pd.DataFrame(columns=list(_NO_TESTS)) if known.results is None else to_pandas(tests.reduce(known.results))
     taken = taken.astype(dict.fromkeys(_NO_TESTS[3:], float) | dict.fromkeys(_NO_TESTS[:3], "str"))
+    # An engine hands over rows in any order, and sums of fractions depend on it in the last digit: models are to be the same bytes each time.
+    taken = taken.sort_values(list(_NO_TESTS[:3]), ignore_index=True)
     if context is None:
         compared = [own_attendance[list(_ATTENDANCE_COMPARED)], own_declared[list(declared.compared(definition))]]
         began = on_time(place, enrolments["start_date"])

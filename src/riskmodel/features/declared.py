@@ -22,6 +22,7 @@ _AGGREGATES_NL = {
 _AGGREGATES_EN = {
     "sum": "in all", "sum_recent": "in the last two weeks", "mean": "mean", "last": "last known", "count": "number", "days_since": "days since the last",
 }  # fmt: skip
+_ZERO_WITHOUT_ROWS = ("sum", "sum_recent", "count")
 _TURNED = {"up": "down", "down": "up", "none": "none"}
 
 
@@ -83,7 +84,7 @@ def reduce(rows: Frame) -> Frame:
 def measure(
     reduced: Mapping[str, pd.DataFrame], enrolments: pd.DataFrame, cut_day: pd.Series, definition: DatasetDefinition
 ) -> pd.DataFrame:
-    """Give the declared columns' own figures, before any comparison; null where nothing is known.
+    """Give the declared columns' own figures, before any comparison; null where nothing is known, unless no rows were declared to mean zero.
 
     Parameters
     ----------
@@ -116,6 +117,8 @@ def measure(
                 out[name] = cut_day - rows["last_day"].reindex(enrolments.index)
             else:
                 values = rows[aggregate].reindex(enrolments.index).astype(float)
+                if extra.no_rows == "zero" and aggregate in _ZERO_WITHOUT_ROWS:
+                    values = values.fillna(0.0)
                 out[name] = values if aggregate == "count" else _transformed(values, extra)
     return pd.DataFrame(out, index=enrolments.index)
 
