@@ -1,29 +1,31 @@
 """Rules over an institution's tables, all findings at once: what is wrong, where, and which rows are set apart.
 
-Works in DuckDB alone, so that tables larger than memory are checked as well. Repairs nothing: a row that breaks a rule is set apart and counted,
-or a value that can't be read is left blank and counted.
+Works in DuckDB alone, so that tables larger than memory are checked as well. Repairs nothing: a row that breaks a rule is set apart and
+counted, or a value that can't be read is left blank and counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from riskmodel.contract import conversion as convert
+from riskmodel.contract.conversion import Source
 from riskmodel.contract.definition import DatasetDefinition, ExtraColumn, Table, is_sensitive_name
 from riskmodel.contract.findings import CheckReport, Finding
-from riskmodel.contract.reading import ROW, RawTable, Unreadable, literal, quoted, read_raw
+from riskmodel.contract.reading import ROW, RawTable, Unreadable, literal, quoted, read_raw, unreadable
 from riskmodel.dates import from_epoch_day
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import ATTENDANCE_COLUMNS, ENROLMENT_COLUMNS, EXTRA_COLUMNS, OUTCOME_COLUMNS, OUTCOMES, RESULT_COLUMNS
 
 ROWS_SHOWN = 5
+_SHOWN = 40
 LONGEST_ENROLMENT = 400
-FIRST_DATE, LAST_DATE = 7305, 47847  # epoch days of 1990-01-01 and 2101-01-01
+FIRST_DATE, LAST_DATE = 7305, 47846  # epoch days of 1990-01-01 and 2100-12-31
 _MANY_ROWS = 4_000_000
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -41,7 +43,9 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
     "results": {column: kind for column, kind in RESULT_COLUMNS.items() if column not in ("status", "passed")} | {"grade": "text"},
     "outcomes": OUTCOME_COLUMNS,
 }
-_KIND_WORDS = {"date": "date", "number": "number", "flag": "yes or no"}
+_SQL_TYPES = {"text": "VARCHAR", "date": "BIGINT", "number": "DOUBLE", "flag": "DOUBLE"}
+# Warnings that never add up to a fault: a lacking outcome is no reason not to score, and what an enrolment drags along is counted there.
+_NEVER_A_FAULT = ("outcome_missing", "outcome_twice", "enrolment_set_apart")
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class DatasetCheck:
         self.findings: list[Finding] = []
         self.clean: dict[str, str] = {}
         self._tables: list[dict[str, Any]] = []
+        self._enrolment_rows: RawTable
 
     def run(self) -> CheckReport:
         """Check every table and give all findings."""
@@ -87,48 +92,63 @@ class DatasetCheck:
         total = len(order) + len(dated)
         for place, name in enumerate(order):
             self.progress(place, total, f"checking {name}")
-            raw = self._read(name, self.definition.tables[name])  # type: ignore[index]
-            if raw is not None and name in _COLUMNS:
-                getattr(self, f"_check_{name}")(raw)
+            self._guarded(name, self.definition.tables[name], self._check_table, name)
         for place, extra in enumerate(dated, len(order)):
             self.progress(place, total, f"checking {extra.name}")
             assert extra.table is not None
-            raw = self._read(f"extra_{extra.name}", extra.table, REQUIRED["outcomes"][:1] + ("date",), {"value": extra.column})
-            if raw is not None:
-                self._check_extra(extra, raw)
+            self._guarded(f"extra_{extra.name}", extra.table, self._check_extra, extra)
         self.progress(total, total, "checked")
         severities = ("fault", "warning", "note")
         self.findings.sort(key=lambda finding: severities.index(finding.severity))
         return CheckReport(tuple(self.findings), self._summary())
+
+    def _guarded(self, name: str, table: Table, check: Callable[[Any], None], what: object) -> None:
+        """Check one table; a file that turns out broken halfway is a finding, and the other tables are checked all the same."""
+        try:
+            check(what)
+        except Unreadable as error:
+            self.findings.append(error.finding)
+        except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+            raise
+        except duckdb.Error as error:
+            if "no space left" in str(error).lower():
+                raise
+            self.clean.pop(name, None)
+            self.findings.append(unreadable(name, table.file, str(error)))
+
+    def _check_table(self, name: str) -> None:
+        raw = self._read(name, self.definition.tables[name])  # type: ignore[index]
+        if raw is not None:
+            getattr(self, f"_check_{name}")(raw)
 
     # --- reading -------------------------------------------------------------------------------------------------------------------
 
     def _read(
         self, name: str, table: Table, required: Iterable[str] | None = None, more: Mapping[str, str] | None = None
     ) -> RawTable | None:
-        try:
-            raw = read_raw(self.connection, self.folder, name, table, self.scratch)
-        except Unreadable as error:
-            self.findings.append(error.finding)
-            return None
+        raw = read_raw(self.connection, self.folder, name, table, self.scratch)
         if name != "groups":
             for column in raw.columns:
                 if is_sensitive_name(column):
                     self._fault("sensitive_column", name, column)
         mapping = {**table.columns, **(more or {})}
-        lacking = [column for column in (*(required or REQUIRED[name]), *(more or ())) if self._raw_name(raw, mapping, column) is None]
+        needed = [*(required or REQUIRED[name]), *(more or ())]
+        lacking = [column for column in needed if column not in table.constants and self._raw_name(raw, mapping, column) is None]
         have = ", ".join(list(raw.columns)[:20])
         for column in lacking:
             self._fault("column_missing", name, column, raw=mapping.get(column, column), have=have)
+        known = {*_COLUMNS.get(name, {}), *needed, "known_on"}
         for column, source in mapping.items():
             if column not in lacking and self._raw_name(raw, mapping, column) is None:
                 self._fault("column_missing", name, column, raw=source, have=have)
                 lacking.append(column)
+            elif column not in known and name in _COLUMNS:
+                self._fault("column_unknown", name, column, known=", ".join(_COLUMNS[name]))
         rows = self._one(f"SELECT count(*) FROM {raw.relation}")[0]
         if rows == 0:
             self._fault("table_empty", name)
             return None
-        return None if lacking else raw
+        return None if lacking else replace(raw, rows=rows)
 
     @staticmethod
     def _raw_name(raw: RawTable, mapping: Mapping[str, str], column: str) -> str | None:
@@ -149,75 +169,61 @@ class DatasetCheck:
         self, name: str, raw: RawTable, kinds: Mapping[str, str], table: Table, extra: Sequence[ExtraColumn] = ()
     ) -> tuple[str, dict[str, str]]:
         """Make the view `typed_NAME` with canonical columns; report values that can't be read. Gives row-breaking conditions by column."""
-        selected, sources = [f"{ROW}"], dict[str, tuple[str, str, str]]()
-        mapping = table.columns
-        wanted = [(column, kind, self._raw_name(raw, mapping, column)) for column, kind in kinds.items()]
+        selected, sources = [f"{ROW}"], dict[str, tuple[str, Source]]()
+        wanted = [(column, kind, self._raw_name(raw, table.columns, column)) for column, kind in kinds.items()]
         wanted += [
             (f"extra_{each.name}", {"category": "text"}.get(each.kind, each.kind), self._raw_name(raw, {"x": each.column}, "x"))
             for each in extra
         ]
-        for column, kind, source in wanted:
-            if source is None:
+        for column, kind, name_there in wanted:
+            if column in table.constants:
+                source = Source(column, "VARCHAR", {}, table.decimal, table.date_format)
+                constant = f"(SELECT {source.sql(kind)} FROM (SELECT {literal(table.constants[column])} AS {quoted(column)}))"
+                selected.append(f"{constant} AS {column}")
+            elif name_there is None:
                 selected.append(f"CAST(NULL AS {_SQL_TYPES[kind]}) AS {column}")
-                continue
-            values = table.values.get(column, {})
-            duckdb_type = raw.columns[source]
-            text = convert.text_of(source, duckdb_type)
-            sql = {
-                "text": lambda s=source, t=duckdb_type, v=values: convert.mapped(convert.text_of(s, t), v),
-                "date": lambda s=source, t=duckdb_type: convert.date_of(s, t, table.date_format),
-                "number": lambda s=source, t=duckdb_type: convert.number_of(s, t, table.decimal),
-                "flag": lambda s=source, t=duckdb_type, v=values: convert.flag_of(s, t, v),
-            }[kind]()
-            selected.append(f"{sql} AS {column}")
-            if kind != "text":
-                sources[column] = (kind, text, sql)
+            else:
+                source = Source.of(name_there, raw.columns[name_there], table, column)
+                selected.append(f"{source.sql(kind)} AS {column}")
+                if not source.surely(kind):
+                    sources[column] = (kind, source)
         view = f"typed_{name}"
         body = f"SELECT {', '.join(selected)} FROM {raw.relation}"
         self.connection.execute(f"CREATE OR REPLACE VIEW {view} AS {body}")
         return view, self._unreadable_values(name, raw, sources)
 
-    def _unreadable_values(self, name: str, raw: RawTable, sources: Mapping[str, tuple[str, str, str]]) -> dict[str, str]:
-        doubtful = {c: s for c, s in sources.items() if not self._surely_readable(raw, c, s)}
-        if not doubtful:
+    def _unreadable_values(self, name: str, raw: RawTable, sources: Mapping[str, tuple[str, Source]]) -> dict[str, str]:
+        """Report values that can't be read as what they should be; give the conditions under which a row can't be used for it."""
+        if not sources:
             return {}
         parts = []
-        for _, text, sql in doubtful.values():
-            bad = f"{text} IS NOT NULL AND {sql} IS NULL"
-            parts += [f"count({text})", f"count(*) FILTER (WHERE {bad})", f"any_value({text}) FILTER (WHERE {bad})"]
+        for kind, source in sources.values():
+            bad = f"{source.text} IS NOT NULL AND {source.sql(kind)} IS NULL"
+            parts += [f"count({source.text})", f"count(*) FILTER (WHERE {bad})", f"min({source.text}) FILTER (WHERE {bad})"]
         counts = self._one(f"SELECT {', '.join(parts)} FROM {raw.relation}")
         breaking: dict[str, str] = {}
-        for place, (column, (kind, text, sql)) in enumerate(doubtful.items()):
+        for place, (column, (kind, source)) in enumerate(sources.items()):
             present, bad, example = counts[3 * place : 3 * place + 3]
             if not bad:
                 continue
-            figures = {"kind": _KIND_WORDS[kind], "example": str(example)[:40]}
+            figures = {"kind": kind, "example": str(example)[:_SHOWN]}
             if bad > present / 2:
                 self._fault("wrong_type", name, column, share=100 * bad / present, **figures)
                 continue
-            condition = f"{text} IS NOT NULL AND {sql} IS NULL"
+            condition = f"{source.text} IS NOT NULL AND {source.sql(kind)} IS NULL"
             needed = column in REQUIRED.get(name, ("enrolment_id", "date", "value"))
-            rows = self._rows(raw.relation, condition, raw.first_row)
+            rows = self._rows(raw, raw.relation, condition)
             rule = "value_unreadable" if needed else "value_blanked"
             self._warn(Finding(rule, "warning", name, column, rows, bad, figures), present)
             if needed:
-                breaking[column] = f"{column} IS NULL"
+                breaking[column] = f"{ROW} IN (SELECT {ROW} FROM {raw.relation} WHERE {condition})"
         return breaking
-
-    @staticmethod
-    def _surely_readable(raw: RawTable, column: str, source: tuple[str, str, str]) -> bool:
-        kind, text, _ = source
-        types = [duckdb_type for name, duckdb_type in raw.columns.items() if quoted(name) in text]
-        duckdb_type = types[0] if types else "VARCHAR"
-        if kind == "date":
-            return duckdb_type == "DATE" or duckdb_type.startswith("TIMESTAMP")
-        return kind == "number" and convert.is_number_type(duckdb_type) and duckdb_type not in ("FLOAT", "DOUBLE")
 
     # --- rules ---------------------------------------------------------------------------------------------------------------------
 
-    def _rows(self, relation: str, condition: str, first_row: int) -> tuple[int, ...]:
+    def _rows(self, raw: RawTable, relation: str, condition: str) -> tuple[int | str, ...]:
         found = self.connection.execute(f"SELECT {ROW} FROM {relation} t WHERE {condition} ORDER BY {ROW} LIMIT {ROWS_SHOWN}").fetchall()
-        return tuple(int(row[0]) + first_row for row in found)
+        return raw.places([row[0] for row in found])
 
     def _warn(self, finding: Finding, rows: int) -> None:
         self.findings.append(finding)
@@ -226,47 +232,53 @@ class DatasetCheck:
         accepted = any(
             entry.rule == finding.rule and entry.table == finding.table and share <= entry.up_to_share for entry in self.definition.accept
         )
-        if share > limits.warning_share and finding.count > limits.least_rows and not accepted:
+        if share > limits.warning_share and finding.count > limits.least_rows and not accepted and finding.rule not in _NEVER_A_FAULT:
             figures = {"share": 100 * share, "broken": finding.rule, "limit": 100 * limits.warning_share}
             self.findings.append(Finding("too_many_warnings", "fault", finding.table, finding.column, finding.rows, finding.count, figures))
 
     def _apply(
         self, name: str, raw: RawTable, relation: str, rules: Sequence[Rule], columns: Mapping[str, str], select: Mapping[str, str]
     ) -> None:
-        """Count every rule in one pass, name the rows of those that are broken, and make `clean_NAME` without them."""
-        counted = [f"count(*) FILTER (WHERE {rule.condition})" for rule in rules]
-        examples = [f"any_value({rule.example}) FILTER (WHERE {rule.condition})" if rule.example else "NULL" for rule in rules]
-        dates = ["min(t.date)", "max(t.date)"] if "date" in columns else ["NULL", "NULL"]
-        missing = [f"count(*) - count(t.{column})" for column in columns]
-        result = self._one(f"SELECT count(*), {', '.join([*dates, *counted, *examples, *missing])} FROM {relation} t")
-        rows = result[0]
-        counts, shown, gaps = result[3 : 3 + len(rules)], result[3 + len(rules) : 3 + 2 * len(rules)], result[3 + 2 * len(rules) :]
+        """Count every rule in one pass, name the rows of those that are broken, and make `clean_NAME` without them.
+
+        A row counts for the first rule only that sets it apart; a rule that sets nothing apart looks at the rows that stay.
+        """
+        apart = [rule for rule in rules if rule.apart]
+        cases = " ".join(f"WHEN {rule.condition} THEN {place}" for place, rule in enumerate(apart))
+        judged = f"(SELECT *, {f'CASE {cases} END' if cases else 'NULL'} AS broken FROM {relation} t)"
+        stays = "t.broken IS NULL"
+        conditions = [f"t.broken = {apart.index(rule)}" if rule.apart else f"{stays} AND ({rule.condition})" for rule in rules]
+        counted = [f"count(*) FILTER (WHERE {condition})" for condition in conditions]
+        examples = [
+            f"min({rule.example}) FILTER (WHERE {condition})" if rule.example else "NULL"
+            for rule, condition in zip(rules, conditions, strict=True)
+        ]
+        span = [f"min(t.date) FILTER (WHERE {stays})", f"max(t.date) FILTER (WHERE {stays})"] if "date" in columns else ["NULL", "NULL"]
+        missing = [f"count(*) FILTER (WHERE {stays} AND t.{column} IS NULL)" for column in columns]
+        parts = ["count(*)", f"count(*) FILTER (WHERE {stays})", *span, *counted, *examples, *missing]
+        rows, kept, first, last, *found = self._one(f"SELECT {', '.join(parts)} FROM {judged} t")
+        counts, shown, gaps = found[: len(rules)], found[len(rules) : 2 * len(rules)], found[2 * len(rules) :]
         broken: list[str] = []
-        for rule, count, example in zip(rules, counts, shown, strict=True):
+        for rule, condition, count, example in zip(rules, conditions, counts, shown, strict=True):
             if not count:
                 continue
-            figures = dict(rule.figures) | ({"example": str(example)[:40]} if rule.example else {})
-            place = self._rows(relation, rule.condition, raw.first_row)
-            self._warn(Finding(rule.name, "warning", name, rule.column, place, count, figures), rows)
+            figures = dict(rule.figures) | ({"example": str(example)[:_SHOWN]} if rule.example else {})
+            self._warn(Finding(rule.name, "warning", name, rule.column, self._rows(raw, judged, condition), count, figures), rows)
             if rule.apart:
                 broken.append(f"coalesce({rule.condition}, false)")
         where = f" WHERE NOT ({' OR '.join(broken)})" if broken else ""
         listed = ", ".join(f"{sql} AS {column}" for column, sql in select.items())
         self.connection.execute(f"CREATE OR REPLACE VIEW clean_{name} AS SELECT {listed} FROM {relation} t{where}")
         self.clean[name] = f"clean_{name}"
-        kept = self._one(f"SELECT count(*) FROM {relation} t{where}")[0] if broken else rows
-        delivered = self._one(f"SELECT count(*) FROM {raw.relation}")[0]
-        first, last = (from_epoch_day(day).isoformat() if day is not None and abs(day) < 10**6 else None for day in result[1:3])
+        shares = {column: gap / kept if kept else 0.0 for column, gap in zip(columns, gaps, strict=True)}
         self._tables.append(
             {
                 "table": name,
-                "rows": delivered,
-                "set_apart": delivered - kept,
-                "first": first,
-                "last": last,
-                "missing": {
-                    column: gap / rows for column, gap in zip(columns, gaps, strict=True) if gap < rows or column in REQUIRED.get(name, ())
-                },
+                "rows": raw.rows,
+                "set_apart": raw.rows - kept,
+                "first": None if first is None else from_epoch_day(first).isoformat(),
+                "last": None if last is None else from_epoch_day(last).isoformat(),
+                "missing": {column: share for column, share in shares.items() if share < 1 or column in REQUIRED.get(name, ())},
             }
         )
 
@@ -284,26 +296,36 @@ class DatasetCheck:
         listed = ", ".join(literal(kind) for kind in kinds.kinds)
         cohorts = ", ".join(literal(cohort.label) for cohort in definition.cohorts)
         blanked = ", ".join(f"CASE WHEN {self._extra_ok(extra)} THEN extra_{extra.name} END AS extra_{extra.name}" for extra in extras)
-        others = [column for column in ENROLMENT_COLUMNS if column not in ("prior_education", "left_on", "left_known_on")]
+        own = ("prior_education", "enrolled_on", "left_on", "left_known_on")
+        others = ", ".join(column for column in ENROLMENT_COLUMNS if column not in own)
+        told = "".join(f", extra_{extra.name} AS extra_told_{extra.name}" for extra in extras)
+        incomplete = {column: f"{column} IS NULL" for column in REQUIRED["enrolments"]}
+        apart = [*incomplete.values(), f"cohort NOT IN ({cohorts})", f"start_date NOT BETWEEN {FIRST_DATE} AND {LAST_DATE}"]
+        usable = f"NOT coalesce({' OR '.join([*apart, *breaking.values()])}, false)"
+        leaves = f"left_on >= start_date AND left_on <= {LAST_DATE}"
+        same = ", ".join([*ENROLMENT_COLUMNS, *(f"extra_{extra.name}" for extra in extras)])
         self.connection.execute(
-            f"CREATE OR REPLACE TABLE placed_enrolments AS SELECT {ROW}, {', '.join(others)}, prior_education AS prior_education_told, "
-            f"CASE WHEN {prior} IN ({listed}) THEN {prior} END AS prior_education, left_on AS left_on_told, "
-            "CASE WHEN left_on >= start_date THEN left_on END AS left_on, "
-            f"CASE WHEN left_on >= start_date THEN coalesce(left_known_on, left_on + {definition.delays.leaving}) END AS left_known_on, "
-            f"row_number() OVER (PARTITION BY enrolment_id ORDER BY {ROW}) AS nth"
-            + "".join(f", extra_{extra.name} AS extra_told_{extra.name}" for extra in extras)
-            + (f", {blanked}" if blanked else "")
-            + " FROM typed_enrolments"
+            f"CREATE OR REPLACE TABLE placed_enrolments AS SELECT *, "
+            f"row_number() OVER (PARTITION BY enrolment_id, usable ORDER BY {ROW}) AS nth, "
+            f"first_value(likeness) OVER (PARTITION BY enrolment_id, usable ORDER BY {ROW}) AS first_likeness, "
+            f"first_value(enrolment_id) OVER (PARTITION BY student_id, cohort, programme, usable ORDER BY {ROW}) AS first_id FROM ("
+            f"SELECT {ROW}, {others}, prior_education AS prior_education_told, "
+            f"CASE WHEN {prior} IN ({listed}) THEN {prior} END AS prior_education, "
+            f"enrolled_on AS enrolled_on_told, CASE WHEN enrolled_on BETWEEN {FIRST_DATE} AND {LAST_DATE} THEN enrolled_on END AS enrolled_on, "
+            f"left_on AS left_on_told, CASE WHEN {leaves} THEN left_on END AS left_on, left_known_on AS left_known_on_told, "
+            f"CASE WHEN {leaves} THEN coalesce(left_known_on, left_on + {definition.delays.leaving}) END AS left_known_on, "
+            f"hash({same}) AS likeness, {usable} AS usable{told}{', ' + blanked if blanked else ''} FROM typed_enrolments)"
         )
-        rules = [
-            Rule("enrolment_incomplete", column, f"t.{column} IS NULL")
-            for column in ("enrolment_id", "student_id", "cohort", "programme", "start_date")
-            if column not in breaking
-        ]
+        again = "t.usable AND t.nth > 1 AND t.likeness"
+        rules = [Rule("enrolment_incomplete", column, f"t.{condition}") for column, condition in incomplete.items()]
         rules += [
-            Rule("enrolment_twice", "enrolment_id", "t.nth > 1 AND t.enrolment_id IS NOT NULL"),
+            Rule("enrolment_twice", "enrolment_id", f"{again} = t.first_likeness"),
+            Rule("enrolment_contradicts", "enrolment_id", f"{again} <> t.first_likeness"),
+            Rule("enrolment_again", "student_id", "t.usable AND t.nth = 1 AND t.enrolment_id <> t.first_id", apart=False),
             Rule("cohort_unknown", "cohort", f"t.cohort NOT IN ({cohorts})", example="t.cohort"),
             Rule("date_impossible", "start_date", f"t.start_date NOT BETWEEN {FIRST_DATE} AND {LAST_DATE}"),
+            Rule("date_blanked", "enrolled_on", "t.enrolled_on_told IS NOT NULL AND t.enrolled_on IS NULL", apart=False),
+            Rule("date_blanked", "left_on", f"t.left_on_told > {LAST_DATE}", apart=False),
             Rule("left_before_start", "left_on", "t.left_on_told < t.start_date", apart=False),
         ]
         if kinds.use:
@@ -316,7 +338,12 @@ class DatasetCheck:
         columns = [*ENROLMENT_COLUMNS, *(f"extra_{extra.name}" for extra in extras)]
         relation = self._without_unreadable("placed_enrolments", breaking)
         self._apply("enrolments", raw, relation, rules, dict.fromkeys(columns, ""), {column: f"t.{column}" for column in columns})
+        self._enrolment_rows = raw
         self.connection.execute("CREATE OR REPLACE TABLE kept_enrolments AS SELECT * FROM clean_enrolments")
+        self.connection.execute(
+            "CREATE OR REPLACE TABLE places AS SELECT enrolment_id, k.cohort, k.start_date, k.left_on, k.start_date IS NOT NULL AS kept FROM "
+            "(SELECT DISTINCT enrolment_id FROM placed_enrolments) LEFT JOIN kept_enrolments k USING (enrolment_id)"
+        )
         self.clean["enrolments"] = "kept_enrolments"
 
     @staticmethod
@@ -327,14 +354,16 @@ class DatasetCheck:
 
     def _dated_rules(self) -> list[Rule]:
         before = self.definition.keep_before_start_days
-        rules = [Rule("enrolment_incomplete", "enrolment_id", "t.enrolment_id IS NULL")]
+        rules = [Rule("row_incomplete", column, f"t.{column} IS NULL") for column in ("enrolment_id", "date")]
         rules += [
             Rule("date_impossible", "date", f"t.date NOT BETWEEN {FIRST_DATE} AND {LAST_DATE}"),
+            Rule("date_impossible", "known_on", f"t.known_on > {LAST_DATE}"),
             Rule("known_before_date", "known_on", "t.known_on < t.date"),
         ]
         if "enrolments" in self.clean:
             rules += [
-                Rule("enrolment_unknown", "enrolment_id", "t.enrolment_id IS NOT NULL AND t.start_date IS NULL"),
+                Rule("enrolment_unknown", "enrolment_id", "t.enrolment_id IS NOT NULL AND t.kept IS NULL"),
+                Rule("enrolment_set_apart", "enrolment_id", "NOT t.kept"),
                 Rule("before_start", "date", f"t.date < t.start_date - {before}"),
                 Rule("other_cohort", "date", f"t.date > t.start_date + {LONGEST_ENROLMENT}", figures=(("limit", LONGEST_ENROLMENT),)),
                 Rule("after_leaving", "date", "t.date > t.left_on", apart=False),
@@ -343,20 +372,19 @@ class DatasetCheck:
 
     def _with_enrolments(self, view: str) -> str:
         if "enrolments" not in self.clean:
-            return f"(SELECT *, NULL AS start_date, NULL AS left_on FROM {view})"
-        return f"(SELECT d.*, e.start_date, e.left_on FROM {view} d LEFT JOIN kept_enrolments e USING (enrolment_id))"
+            return view
+        return f"(SELECT d.*, e.start_date, e.left_on, e.kept FROM {view} d LEFT JOIN places e USING (enrolment_id))"
 
     def _check_attendance(self, raw: RawTable) -> None:
         table = self.definition.tables["attendance"]
         view, breaking = self._typed("attendance", raw, ATTENDANCE_COLUMNS, table)
+        relation = self._without_unreadable(self._with_enrolments(view), breaking)
         rules = self._dated_rules()
         rules.append(Rule("attended_more_than_scheduled", "attended", "t.attended > t.scheduled OR t.attended < 0 OR t.scheduled < 0"))
-        if self._raw_name(raw, table.columns, "session_id") is not None:
-            self._find_repeated_sessions(view)
+        if self._raw_name(raw, table.columns, "session_id") is not None and self._find_repeated_sessions(view, relation, rules):
             rules.append(Rule("session_twice", "session_id", f"t.{ROW} IN (SELECT {ROW} FROM repeated_sessions)"))
         select = {column: f"t.{column}" for column in ATTENDANCE_COLUMNS}
         select["known_on"] = f"coalesce(t.known_on, t.date + {self.definition.delays.attendance})"
-        relation = self._without_unreadable(self._with_enrolments(view), breaking)
         self._apply("attendance", raw, relation, rules, ATTENDANCE_COLUMNS, select)
 
     @staticmethod
@@ -366,80 +394,96 @@ class DatasetCheck:
             return relation
         return f"(SELECT * FROM {relation} WHERE NOT ({' OR '.join(breaking.values())}))"
 
-    def _find_repeated_sessions(self, view: str) -> None:
-        """Note the rows that repeat a session, a part of the keys at a time so that memory stays bounded."""
+    def _find_repeated_sessions(self, view: str, relation: str, rules: Sequence[Rule]) -> bool:
+        """Note the usable rows that repeat a session, a part of the keys at a time so that memory stays bounded."""
         rows = self._one(f"SELECT count(*) FROM {view}")[0]
         parts = max(1, rows // _MANY_ROWS)
-        self.connection.execute(f"CREATE OR REPLACE TABLE repeated_sessions ({ROW} BIGINT)")
+        key = "hash(enrolment_id, session_id)"
+        self.connection.execute("CREATE OR REPLACE TABLE repeated_keys (key UBIGINT)")
         for part in range(parts):
-            key = "hash(enrolment_id, session_id)"
             here = f"session_id IS NOT NULL AND {key} % {parts} = {part}"
-            twice = self._one(f"SELECT count(*) - count(DISTINCT {key}) FROM {view} WHERE {here}")[0]
-            if twice:
-                self.connection.execute(
-                    f"INSERT INTO repeated_sessions SELECT {ROW} FROM (SELECT {ROW}, row_number() OVER "
-                    f"(PARTITION BY enrolment_id, session_id ORDER BY {ROW}) AS nth FROM {view} WHERE {here}) WHERE nth > 1"
-                )
+            keys = f"SELECT {key} AS key FROM {view} WHERE {here}"
+            if self._one(f"SELECT count(*) - count(DISTINCT key) FROM ({keys})")[0]:
+                self.connection.execute(f"INSERT INTO repeated_keys SELECT key FROM ({keys}) GROUP BY key HAVING count(*) > 1")
+        usable = " AND ".join(f"NOT coalesce({rule.condition}, false)" for rule in rules if rule.apart)
+        candidates = f"t.session_id IS NOT NULL AND hash(t.enrolment_id, t.session_id) IN (SELECT key FROM repeated_keys) AND {usable}"
+        nth = f"row_number() OVER (PARTITION BY enrolment_id, session_id ORDER BY {ROW}) AS nth"
+        self.connection.execute(
+            f"CREATE OR REPLACE TABLE repeated_sessions AS SELECT {ROW} FROM (SELECT {ROW}, {nth} FROM {relation} t WHERE {candidates}) WHERE nth > 1"
+        )
+        return bool(self._one("SELECT count(*) FROM repeated_sessions")[0])
 
     def _check_results(self, raw: RawTable) -> None:
         definition = self.definition
         table = definition.tables["results"]
         scale = definition.grades
         view, breaking = self._typed("results", raw, {**_COLUMNS["results"], "grade": "text"}, table)
-        has_attempt = self._raw_name(raw, table.columns, "attempt") is not None
         words = {word.strip().lower(): status for word, status in scale.words.items()}
-        number = "TRY_CAST(CASE WHEN contains(grade, ',') THEN replace(grade, ',', '.') ELSE grade END AS DOUBLE)"
+        number = convert.number_in("grade", table.decimal)
         status_of_word = convert.mapped("grade", words) if words else "NULL"
         known = ", ".join(literal(status) for status in ("passed", "failed", "exempt", "absent"))
         in_scale = f"{number} BETWEEN {scale.minimum} AND {scale.maximum}"
-        nth = "row_number() OVER (PARTITION BY enrolment_id, course, test ORDER BY date, known_on, " + ROW + ")"
-        attempt = f"coalesce(attempt, {nth})" if has_attempt else nth
+        passed = f"CASE WHEN {number} >= {scale.pass_mark} THEN 'passed' ELSE 'failed' END"
+        status = f"CASE WHEN {in_scale} THEN {passed} WHEN {number} IS NULL AND {status_of_word} IN ({known}) THEN {status_of_word} END"
+        joined = self._without_unreadable(self._with_enrolments(view), breaking)
         self.connection.execute(
-            f"CREATE OR REPLACE TABLE placed_results AS SELECT {ROW}, enrolment_id, date, known_on, course, test, "
-            f"CAST({attempt} AS DOUBLE) AS attempt, grade AS grade_told, CASE WHEN {in_scale} THEN {number} END AS grade, "
-            f"CASE WHEN {in_scale} THEN CASE WHEN {number} >= {scale.pass_mark} THEN 'passed' ELSE 'failed' END "
-            f"WHEN {number} IS NULL AND {status_of_word} IN ({known}) THEN {status_of_word} END AS status, credits, "
-            f"row_number() OVER (PARTITION BY enrolment_id, course, test, attempt ORDER BY {ROW}) AS nth, attempt AS attempt_told FROM {view}"
+            f"CREATE OR REPLACE TABLE graded_results AS SELECT * EXCLUDE (grade), grade AS grade_told, "
+            f"CASE WHEN {in_scale} THEN {number} END AS grade, {status} AS status FROM {joined}"
         )
         rules = self._dated_rules()
         figures = (("minimum", scale.minimum), ("maximum", scale.maximum))
-        rules.append(Rule("grade_unknown", "grade", "t.status IS NULL", example="t.grade_told", figures=figures))
-        rules.append(Rule("attempt_twice", "attempt", "t.nth > 1 AND t.attempt_told IS NOT NULL"))
+        rules.append(Rule("row_incomplete", "test", "t.test IS NULL"))
+        rules.append(Rule("grade_missing", "grade", "t.grade_told IS NULL"))
+        rules.append(
+            Rule("grade_unknown", "grade", "t.grade_told IS NOT NULL AND t.status IS NULL", example="t.grade_told", figures=figures)
+        )
+        usable = " AND ".join(f"NOT coalesce({rule.condition}, false)" for rule in rules if rule.apart)
+        by_test = "PARTITION BY enrolment_id, course, test, usable"
+        self.connection.execute(
+            f"CREATE OR REPLACE TABLE placed_results AS SELECT * EXCLUDE (attempt), attempt AS attempt_told, "
+            f"coalesce(attempt, row_number() OVER ({by_test} ORDER BY date, known_on, {ROW})) AS attempt, "
+            f"row_number() OVER ({by_test}, attempt ORDER BY {ROW}) AS nth "
+            f"FROM (SELECT *, {usable} AS usable FROM graded_results t)"
+        )
+        rules.append(Rule("attempt_twice", "attempt", "t.usable AND t.nth > 1 AND t.attempt_told IS NOT NULL"))
         select = {column: f"t.{column}" for column in RESULT_COLUMNS}
         select["known_on"] = f"coalesce(t.known_on, t.date + {definition.delays.results})"
         select["passed"] = "CASE t.status WHEN 'passed' THEN 1.0 WHEN 'exempt' THEN NULL ELSE 0.0 END"
         columns = {column: kind for column, kind in RESULT_COLUMNS.items() if column not in ("passed", "status")}
-        relation = self._without_unreadable(self._with_enrolments("placed_results"), breaking)
-        self._apply("results", raw, relation, rules, columns, select)
-        if not self._one("SELECT count(known_on) FROM placed_results")[0]:
-            self.findings.append(
-                Finding("grades_known_by_delay", "warning", "results", "known_on", figures={"days": definition.delays.results})
-            )
+        self._apply("results", raw, "placed_results", rules, columns, select)
+        rows, known_rows = self._one("SELECT count(*), count(known_on) FROM placed_results")
+        if known_rows < rows:
+            told = {"days": definition.delays.results, "share": 100 * (rows - known_rows) / rows}
+            self.findings.append(Finding("grades_known_by_delay", "warning", "results", "known_on", (), rows - known_rows, told))
 
     def _check_outcomes(self, raw: RawTable) -> None:
         table = self.definition.tables["outcomes"]
         view, _ = self._typed("outcomes", raw, OUTCOME_COLUMNS, table)
         known = ", ".join(literal(outcome) for outcome in OUTCOMES)
-        self.connection.execute(
-            f"CREATE OR REPLACE TABLE placed_outcomes AS SELECT d.*, e.cohort, count(DISTINCT d.outcome) OVER (PARTITION BY d.enrolment_id) AS kinds, "
-            f"row_number() OVER (PARTITION BY d.enrolment_id ORDER BY d.{ROW}) AS nth FROM {view} d "
-            + (
-                "LEFT JOIN kept_enrolments e USING (enrolment_id)"
-                if "enrolments" in self.clean
-                else "LEFT JOIN (SELECT NULL AS enrolment_id, NULL AS cohort) e USING (enrolment_id)"
+        joined = f"SELECT d.*, d.outcome IN ({known}) AS recognised FROM {view} d"
+        if "enrolments" in self.clean:
+            joined = (
+                f"SELECT d.*, d.outcome IN ({known}) AS recognised, e.cohort, e.kept FROM {view} d LEFT JOIN places e USING (enrolment_id)"
             )
+        self.connection.execute(
+            f"CREATE OR REPLACE TABLE placed_outcomes AS SELECT *, "
+            f"count(DISTINCT outcome) FILTER (WHERE recognised) OVER (PARTITION BY enrolment_id) AS kinds, "
+            f"row_number() OVER (PARTITION BY enrolment_id, recognised ORDER BY {ROW}) AS nth FROM ({joined})"
         )
         rules = [
-            Rule("outcome_unknown", "outcome", f"t.outcome IS NULL OR t.outcome NOT IN ({known})", example="t.outcome"),
-            Rule("outcome_twice", "outcome", "t.kinds > 1"),
-            Rule("enrolment_twice", "enrolment_id", "t.nth > 1 AND t.kinds = 1"),
+            Rule("row_incomplete", "enrolment_id", "t.enrolment_id IS NULL"),
+            Rule("outcome_unknown", "outcome", "t.outcome IS NOT NULL AND NOT t.recognised", example="t.outcome"),
+            Rule("row_incomplete", "outcome", "t.outcome IS NULL"),
+            Rule("outcome_twice", "outcome", "t.enrolment_id IS NOT NULL AND t.recognised AND t.kinds > 1"),
+            Rule("outcome_repeated", "enrolment_id", "t.enrolment_id IS NOT NULL AND t.recognised AND t.nth > 1 AND t.kinds = 1"),
         ]
         if "enrolments" in self.clean:
-            rules.append(Rule("enrolment_unknown", "enrolment_id", "t.cohort IS NULL"))
+            rules.append(Rule("enrolment_unknown", "enrolment_id", "t.enrolment_id IS NOT NULL AND t.kept IS NULL"))
+            rules.append(Rule("enrolment_set_apart", "enrolment_id", "NOT t.kept"))
             for cohort in self.definition.running_cohorts:
                 count = self._one(f"SELECT count(*) FROM placed_outcomes WHERE cohort = {literal(cohort)}")[0]
                 if count:
-                    rows = self._rows("placed_outcomes", f"cohort = {literal(cohort)}", raw.first_row)
+                    rows = self._rows(raw, "placed_outcomes", f"cohort = {literal(cohort)}")
                     figures = {"cohort": cohort}
                     self.findings.append(Finding("outcomes_of_running_cohort", "fault", "outcomes", "outcome", rows, count, figures))
         self._apply("outcomes", raw, "placed_outcomes", rules, OUTCOME_COLUMNS, {column: f"t.{column}" for column in OUTCOME_COLUMNS})
@@ -448,12 +492,33 @@ class DatasetCheck:
             without = f"enrolment_id NOT IN (SELECT enrolment_id FROM clean_outcomes) AND cohort IN ({closed})"
             count, rows = self._one(f"SELECT count(*) FILTER (WHERE {without}), count(*) FROM kept_enrolments")
             if count:
-                lines = self._rows("placed_enrolments", without, raw.first_row)
-                self._warn(Finding("outcome_missing", "warning", "enrolments", "", lines, count), rows)
+                lines = self._rows(self._enrolment_rows, "placed_enrolments", f"usable AND nth = 1 AND {without}")
+                figures = {"share": 100 * count / rows}
+                self._warn(Finding("outcome_missing", "warning", "enrolments", "", lines, count, figures), rows)
 
-    def _check_extra(self, extra: ExtraColumn, raw: RawTable) -> None:
+    def _check_groups(self, raw: RawTable) -> None:
+        self._check_people("groups", raw, "student_id")
+
+    def _check_contacts(self, raw: RawTable) -> None:
+        self._check_people("contacts", raw, "student_id")
+
+    def _check_coaches(self, raw: RawTable) -> None:
+        self._check_people("coaches", raw, "coach_id")
+
+    def _check_people(self, name: str, raw: RawTable, key: str) -> None:
+        """Check a table that no model reads: one row per student or coach."""
+        table = self.definition.tables[name]  # type: ignore[index]
+        view, _ = self._typed(name, raw, {key: "text"}, table)
+        numbered = f"(SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {ROW}) AS nth FROM {view})"
+        rules = [Rule("row_incomplete", key, f"t.{key} IS NULL"), Rule("person_twice", key, f"t.{key} IS NOT NULL AND t.nth > 1")]
+        self._apply(name, raw, numbered, rules, {key: "text"}, {key: f"t.{key}"})
+
+    def _check_extra(self, extra: ExtraColumn) -> None:
         assert extra.table is not None
         name = f"extra_{extra.name}"
+        raw = self._read(name, extra.table, ("enrolment_id", "date"), {"value": extra.column})
+        if raw is None:
+            return
         kinds = {**EXTRA_COLUMNS, "value": "flag" if extra.kind == "flag" else "number"}
         table = extra.table.model_copy(update={"columns": {**extra.table.columns, "value": extra.column}})
         view, breaking = self._typed(name, raw, kinds, table)
@@ -485,6 +550,12 @@ class DatasetCheck:
                 students, enrolments, programmes = counted.get(cohort.label, (0, 0, 0))
                 known = {"label": cohort.label, "start": cohort.start.isoformat(), "closed": cohort.closed}
                 summary["cohorts"].append({**known, "students": students, "enrolments": enrolments, "programmes": programmes})
+            late = self._one(
+                "SELECT median(left_known_on - left_on), quantile_cont(left_known_on - left_on, 0.9) FROM kept_enrolments "
+                "WHERE left_on IS NOT NULL"
+            )
+            if late[0] is not None:
+                summary["leaving_known_after_days"] = {"median": float(late[0]), "late": float(late[1])}
         if "results" in self.clean:
             late = self._one("SELECT median(known_on - date), quantile_cont(known_on - date, 0.9) FROM clean_results")
             if late[0] is not None:
@@ -493,6 +564,3 @@ class DatasetCheck:
             rows = self.connection.execute("SELECT outcome, count(*) FROM clean_outcomes GROUP BY outcome ORDER BY outcome").fetchall()
             summary["outcomes"] = dict(rows)
         return summary
-
-
-_SQL_TYPES = {"text": "VARCHAR", "date": "BIGINT", "number": "DOUBLE", "flag": "DOUBLE"}

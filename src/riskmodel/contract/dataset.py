@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,8 @@ import pandas as pd
 from riskmodel.contract.checking import DatasetCheck
 from riskmodel.contract.definition import FILE_NAME, DatasetDefinition, read_definition
 from riskmodel.contract.findings import CheckReport
-from riskmodel.contract.reading import connect, files_of
+from riskmodel.contract.reading import connect, files_of, read_as_text
+from riskmodel.frames import to_pandas
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import Frame, Tables
 
@@ -54,7 +55,7 @@ class Dataset:
         """Give enrolment_id and outcome of the closed cohorts; empty where there are none."""
         if self.tables.outcomes is None:
             return pd.DataFrame({"enrolment_id": pd.Series(dtype="str"), "outcome": pd.Series(dtype="str")})
-        return self.tables.outcomes.collect(backend="pandas").to_native()
+        return to_pandas(self.tables.outcomes)
 
 
 def check_dataset(folder: Path, *, progress: Progress = silent, memory_limit: str = "1200MB") -> CheckReport:
@@ -133,7 +134,7 @@ def load_dataset(
 def fingerprint(folder: Path, definition: DatasetDefinition) -> str:
     """Give the SHA-256 over `dataset.toml` and the content of every table that training reads, whatever the machine."""
     digest = hashlib.sha256((folder / FILE_NAME).read_bytes().replace(b"\r\n", b"\n"))
-    tables = [definition.tables[name] for name in ("enrolments", "attendance", "results", "outcomes") if name in definition.tables]  # type: ignore[index]
+    tables = [definition.tables[name] for name in ("enrolments", "attendance", "results", "outcomes") if name in definition.tables]
     tables += [extra.table for extra in definition.extra if extra.table is not None]
     for table in tables:
         for file in files_of(folder, table):
@@ -144,28 +145,22 @@ def fingerprint(folder: Path, definition: DatasetDefinition) -> str:
     return digest.hexdigest()
 
 
-def _read_small(folder: Path, definition: DatasetDefinition, name: Literal["contacts", "coaches"], columns: Sequence[str]) -> pd.DataFrame:
-    from riskmodel.contract.reading import quoted, read_raw
-
+def _read_people(folder: Path, definition: DatasetDefinition, name: Literal["contacts", "coaches"], columns: Sequence[str]) -> pd.DataFrame:
+    """Give a table of people as text, one row for each."""
     table = definition.tables.get(name)
     if table is None:
         return pd.DataFrame({column: pd.Series(dtype="str") for column in columns})
-    with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch, connect() as connection:
-        raw = read_raw(connection, folder, name, table, Path(scratch))
-        have: Mapping[str, str] = {column.strip().lower(): column for column in raw.columns}
-        sources = {column: have.get(table.columns.get(column, column).strip().lower()) for column in columns}
-        listed = ", ".join(
-            f"CAST({quoted(source)} AS VARCHAR) AS {column}" if source else f"CAST(NULL AS VARCHAR) AS {column}"
-            for column, source in sources.items()
-        )
-        return connection.execute(f"SELECT {listed} FROM {raw.relation} ORDER BY 1").df()
+    frame = read_as_text(folder, name, table)
+    key = columns[0]
+    frame = frame.reindex(columns=list(columns)).astype("str")
+    return frame[frame[key].notna()].drop_duplicates(key).sort_values(key, ignore_index=True)
 
 
 def read_contacts(folder: Path, definition: DatasetDefinition) -> pd.DataFrame:
     """Give student_id, name, email and language of each student, as text; empty where the institution has none."""
-    return _read_small(folder, definition, "contacts", ("student_id", "name", "email", "language"))
+    return _read_people(folder, definition, "contacts", ("student_id", "name", "email", "language"))
 
 
 def read_coaches(folder: Path, definition: DatasetDefinition) -> pd.DataFrame:
     """Give coach_id, name, email, login_subject and capacity of each coach, as text; empty where the institution has none."""
-    return _read_small(folder, definition, "coaches", ("coach_id", "name", "email", "login_subject", "capacity"))
+    return _read_people(folder, definition, "coaches", ("coach_id", "name", "email", "login_subject", "capacity"))

@@ -30,9 +30,9 @@ class Finding:
         The table it concerns.
     column : str
         The column it concerns, as the contract calls it; empty where it concerns the table.
-    rows : tuple of int
+    rows : tuple of int or str
         The first few row numbers, as a person sees them in the file: the header of a CSV file or sheet is row 1; the first row of
-        a Parquet file is row 1.
+        a Parquet file is row 1. Where a table lies in several files, 'name:row'.
     count : int
         How many rows.
     figures : mapping
@@ -43,7 +43,7 @@ class Finding:
     severity: Severity
     table: str
     column: str = ""
-    rows: tuple[int, ...] = ()
+    rows: tuple[int | str, ...] = ()
     count: int = 0
     figures: Mapping[str, Any] = field(default_factory=dict)
 
@@ -51,6 +51,8 @@ class Finding:
         """Give what is wrong and what to do, as two sentences."""
         words = _words(language)[self.rule]
         values = {"table": self.table, "column": self.column, "count": self.count, **self.figures}
+        if "kind" in values:
+            values["kind"] = _words(language)["kinds"][values["kind"]]
         return words["what"].format_map(values), words["remedy"].format_map(values)
 
     def line(self, language: Language = "en") -> str:
@@ -146,6 +148,9 @@ def _summary_lines(summary: Mapping[str, Any], words: Mapping[str, str]) -> list
     late = summary.get("grades_known_after_days")
     if late:
         lines.append(f"  {words['grades_late'].format_map(late)}")
+    late = summary.get("leaving_known_after_days")
+    if late:
+        lines.append(f"  {words['leaving_late'].format_map(late)}")
     if summary.get("outcomes"):
         told = ", ".join(f"{name} {count}" for name, count in summary["outcomes"].items())
         lines.append(f"  {words['outcomes']}: {told}")
@@ -158,6 +163,5 @@ def _summary_lines(summary: Mapping[str, Any], words: Mapping[str, str]) -> list
         lines.append(f"    {words['early_leavers']}: {yes if definition['early_leavers_count'] else no}")
         if definition.get("note"):
             lines.append(f"    {definition['note']}")
-    for accepted in summary.get("accepted", []):
-        lines.append(f"  {words['accepted'].format_map(accepted)}")
+    lines += [f"  {words['accepted'].format_map(accepted)}" for accepted in summary.get("accepted", [])]
     return lines

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pandas as pd
 
 from riskmodel.contract.definition import DatasetDefinition
-from riskmodel.contract.reading import connect, read_raw
+from riskmodel.contract.reading import read_as_text
 
 
 def read_groups(folder: Path, definition: DatasetDefinition) -> pd.DataFrame:
@@ -24,7 +23,5 @@ def read_groups(folder: Path, definition: DatasetDefinition) -> pd.DataFrame:
     table = definition.tables.get("groups")
     if table is None:
         return pd.DataFrame({"student_id": pd.Series(dtype="str")})
-    with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch, connect() as connection:
-        raw = read_raw(connection, folder, "groups", table, Path(scratch))
-        frame = connection.execute(f"SELECT * EXCLUDE (_row) FROM {raw.relation}").df().astype("str")
-    return frame.rename(columns={source: canonical for canonical, source in table.columns.items()})
+    frame = read_as_text(folder, "groups", table)
+    return frame[frame["student_id"].notna()].drop_duplicates("student_id", ignore_index=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 import csv
+import errno
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,20 +16,56 @@ import pandas as pd
 
 from riskmodel.contract.definition import Table
 from riskmodel.contract.findings import Finding
+from riskmodel.errors import DataFault
 
 ROW = "_row"
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 _BLOCK = 1 << 20
+_LINES_SHOWN = 5
+_FILE_STRIDE = 1 << 40
+# What a file begins with, and the word for it under [kinds] in the findings' words.
 _KINDS = {
-    b"PAR1": "Parquet",
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
-    b"\x1f\x8b": "a gzip archive",
-    b"%PDF": "a PDF document",
-    b"<htm": "a web page",
-    b"<HTM": "a web page",
-    b"<!DO": "a web page",
+    b"PAR1": "parquet",
+    b"PK\x03\x04": "excel_or_zip",
+    b"\xd0\xcf\x11\xe0": "old_excel",
+    b"\x1f\x8b": "gzip",
+    b"%PDF": "pdf",
+    b"<htm": "web_page",
+    b"<HTM": "web_page",
+    b"<!DO": "web_page",
+    b"<!do": "web_page",
 }
+_EXPECTED = {".parquet": "parquet", ".xlsx": "excel_or_zip"}
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file of a table: what it is called and how its rows are numbered."""
+
+    path: Path
+    first_row: int
+    delimiter: str = ""
+    source: Path | None = None
+
+    def numbers(self, places: Sequence[int]) -> list[int]:
+        """Give the number that a person sees for rows counted from 0; lines are counted only where some are blank or hold a line break."""
+        if self.source is None or not places:
+            return [place + self.first_row for place in places]
+        wanted, found = set(places), dict[int, int]()
+        with self.source.open(encoding="utf-8-sig", newline="") as handle:
+            for _ in range(self.first_row - 2):
+                handle.readline()
+            reader = csv.reader(handle, delimiter=self.delimiter)
+            place, line = -2, 0
+            for cells in reader:
+                if cells:
+                    place += 1
+                    if place in wanted:
+                        found[place] = line + self.first_row - 1
+                        if len(found) == len(wanted):
+                            break
+                line = reader.line_num
+        return [found.get(place, place + self.first_row) for place in places]
 
 
 @dataclass(frozen=True)
@@ -41,16 +78,28 @@ class RawTable:
         Name of the DuckDB view or table, with the file's own columns and `_row`.
     columns : dict
         The file's column names and their DuckDB types.
-    first_row : int
-        What is added to `_row` (which counts from 0) to give the number that a person sees.
+    files : tuple
+        The files it lies in; `_row` holds the place of the file as well as that of the row.
+    rows : int
+        How many rows it holds, once counted.
     """
 
     relation: str
     columns: dict[str, str]
-    first_row: int
+    files: tuple[_File, ...]
+    rows: int = 0
+
+    def places(self, rows: Sequence[int]) -> tuple[int | str, ...]:
+        """Give the row numbers that a person sees for values of `_row`; with the file's name where there are several."""
+        told: list[int | str] = []
+        for row in rows:
+            file = self.files[row // _FILE_STRIDE]
+            number = file.numbers([row % _FILE_STRIDE])[0]
+            told.append(number if len(self.files) == 1 else f"{file.path.name}:{number}")
+        return tuple(told)
 
 
-class Unreadable(Exception):  # noqa: N818 - carries a finding, which is what callers want
+class Unreadable(Exception):
     """A file that can't be read, as the finding that says so."""
 
     def __init__(self, finding: Finding) -> None:
@@ -59,7 +108,10 @@ class Unreadable(Exception):  # noqa: N818 - carries a finding, which is what ca
 
 
 def connect(memory_limit: str = "1200MB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB that spills to disk beyond its limit and fetches nothing."""
+    """Open an in-memory DuckDB that spills to disk beyond its limit and fetches nothing.
+
+    Moments with a time zone are read as Dutch dates, so that a file gives the same rows on every machine.
+    """
     spill = Path(tempfile.gettempdir()).as_posix()
     connection = duckdb.connect(
         ":memory:", config={"memory_limit": memory_limit, "temp_directory": spill, "autoinstall_known_extensions": "false"}
@@ -67,6 +119,7 @@ def connect(memory_limit: str = "1200MB", threads: int | None = None) -> duckdb.
     if threads:
         connection.execute(f"SET threads = {int(threads)}")
     connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET TimeZone = 'Europe/Amsterdam'")
     return connection
 
 
@@ -81,11 +134,11 @@ def literal(text: str) -> str:
 
 
 def files_of(folder: Path, table: Table) -> list[Path]:
-    """Give the files of a table: one file, all Parquet files of a folder, or what a pattern matches."""
+    """Give the files of a table: one file, all tables of a folder, or what a pattern matches."""
     path = folder / table.file
     if path.is_dir():
-        return sorted(path.glob("*.parquet"))
-    if any(sign in table.file for sign in "*?["):
+        return sorted(file for file in path.iterdir() if file.suffix.lower() in (".parquet", *TEXT_SUFFIXES))
+    if not path.exists() and any(sign in table.file for sign in "*?["):
         return sorted(folder.glob(table.file))
     return [path] if path.exists() else []
 
@@ -116,37 +169,63 @@ def read_raw(connection: duckdb.DuckDBPyConnection, folder: Path, name: str, tab
         raise Unreadable(Finding("file_missing", "fault", name, figures={"file": table.file}))
     suffix = files[0].suffix.lower()
     for file in files:
-        _check_kind(name, file, table.file)
+        if file.suffix.lower() != suffix or suffix not in (".parquet", ".xlsx", *TEXT_SUFFIXES):
+            raise Unreadable(Finding("file_format_unknown", "fault", name, figures={"file": file.name, "suffix": file.suffix or "-"}))
+        _check_kind(name, file)
     try:
         if suffix == ".parquet":
             return _read_parquet(connection, name, files)
         if suffix == ".xlsx":
             return _read_excel(connection, name, files[0], table)
-        if suffix in TEXT_SUFFIXES:
-            return _read_text(connection, name, files[0], table, scratch)
+        return _read_text(connection, name, files, table, scratch)
     except OSError as error:
-        raise Unreadable(_unreadable(name, table.file, error.strerror or str(error))) from error
-    raise Unreadable(
-        Finding("file_not_as_named", "fault", name, figures={"file": table.file, "kind": f"an unknown format ({suffix or 'no suffix'})"})
-    )
+        if error.errno in _NO_ROOM:
+            raise
+        raise Unreadable(unreadable(name, table.file, error.strerror or str(error))) from error
 
 
-def _unreadable(name: str, file: str, detail: str) -> Finding:
-    return Finding("file_unreadable", "fault", name, figures={"file": file, "detail": detail.strip().splitlines()[0][:200]})
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-def _check_kind(name: str, file: Path, told: str) -> None:
-    suffix = file.suffix.lower()
-    with file.open("rb") as handle:
-        start = handle.read(4096)
-    if not start:
-        raise Unreadable(Finding("file_not_as_named", "fault", name, figures={"file": told, "kind": "nothing at all"}))
+def read_as_text(folder: Path, name: str, table: Table) -> pd.DataFrame:
+    """Give a small table that no check has typed: every value as text, mapped columns by their canonical names.
+
+    Raises
+    ------
+    DataFault
+        The file can't be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch, connect() as connection:
+        try:
+            raw = read_raw(connection, folder, name, table, Path(scratch))
+        except Unreadable as error:
+            raise DataFault(error.finding.line(), place=str(folder)) from None
+        listed = ", ".join(f"nullif(trim(CAST({quoted(column)} AS VARCHAR)), '') AS {quoted(column)}" for column in raw.columns)
+        frame = connection.execute(f"SELECT {listed} FROM {raw.relation} ORDER BY {ROW}").df().astype("str")
+    canonical = {told.strip().lower(): column for column, told in table.columns.items()}
+    renamed = {column: canonical.get(column.strip().lower(), column.strip().lower()) for column in frame.columns}
+    return frame.rename(columns=renamed)
+
+
+def unreadable(name: str, file: str, detail: str) -> Finding:
+    """Give the finding that a file can't be read."""
+    return Finding("file_unreadable", "fault", name, figures={"file": file, "detail": (detail.strip().splitlines() or ["?"])[0][:200]})
+
+
+def _check_kind(name: str, file: Path) -> None:
+    try:
+        with file.open("rb") as handle:
+            start = handle.read(4096)
+    except OSError as error:
+        raise Unreadable(unreadable(name, file.name, error.strerror or str(error))) from error
     kind = next((kind for magic, kind in _KINDS.items() if start.lstrip()[: len(magic)] == magic), None)
-    expected = {".parquet": "Parquet", ".xlsx": "a zip archive or an Excel workbook"}.get(suffix)
+    expected = _EXPECTED.get(file.suffix.lower())
     if expected is None and kind is None and b"\x00" in start and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        kind = "binary data"
+        kind = "binary"
+    if not start:
+        kind = "nothing"
     if kind != expected:
-        raise Unreadable(Finding("file_not_as_named", "fault", name, figures={"file": told, "kind": kind or "plain text"}))
+        raise Unreadable(Finding("file_not_as_named", "fault", name, figures={"file": file.name, "kind": kind or "text"}))
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
@@ -154,19 +233,54 @@ def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]
     return {row[0]: row[1] for row in rows if row[0] != ROW}
 
 
-def _read_parquet(connection: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> RawTable:
+def _read_parquet(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> RawTable:
     view = f"raw_{name}"
-    listed = ", ".join(literal(file.as_posix()) for file in files)
-    numbered = f"file_row_number AS {ROW}" if len(files) == 1 else f"row_number() OVER () - 1 AS {ROW}"
     try:
-        source = f"read_parquet([{listed}], file_row_number = {'true' if len(files) == 1 else 'false'}, union_by_name = true)"
-        exclude = " EXCLUDE (file_row_number)" if len(files) == 1 else ""
-        connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT *{exclude}, {numbered} FROM {source}")
+        connection.execute(f"CREATE OR REPLACE VIEW {view} AS {_numbered(files)}")
         columns = _columns(connection, view)
         connection.execute(f"SELECT count(*) FROM {view}").fetchone()
     except duckdb.Error as error:
-        raise Unreadable(_unreadable(name, files[0].name, str(error))) from error
-    return RawTable(view, columns, 1)
+        broken = next((file for file in files if not _opens(connection, file)), files[0])
+        raise Unreadable(unreadable(name, broken.name, str(error))) from error
+    return RawTable(view, columns, tuple(_File(file, 1) for file in files))
+
+
+def _numbered(files: Sequence[Path], condition: str = "") -> str:
+    """SQL: the rows of Parquet files with `_row`, from which file and row can be told."""
+    listed = ", ".join(literal(file.as_posix()) for file in files)
+    row = "file_row_number"
+    if len(files) > 1:
+        row += f" + {_FILE_STRIDE} * (list_position([{listed}], filename) - 1)"
+    source = f"read_parquet([{listed}], file_row_number = true, filename = {'true' if len(files) > 1 else 'false'}, union_by_name = true)"
+    exclude = "file_row_number, filename" if len(files) > 1 else "file_row_number"
+    return f"SELECT * EXCLUDE ({exclude}), CAST({row} AS BIGINT) AS {ROW} FROM {source}{condition}"
+
+
+def _opens(connection: duckdb.DuckDBPyConnection, file: Path) -> bool:
+    try:
+        connection.execute(f"SELECT count(*) FROM read_parquet({literal(file.as_posix())})").fetchone()
+    except duckdb.Error:
+        return False
+    return True
+
+
+def _unique(cells: Sequence[object]) -> list[str]:
+    """Give a header as column names: trimmed, never empty, each once."""
+    names: list[str] = []
+    seen: set[str] = set()
+    for place, cell in enumerate(cells, 1):
+        name = str(cell).strip().lstrip("\ufeff") if cell is not None else ""
+        name = name or f"column_{place}"
+        if name.lower() in seen or name == ROW:
+            name = f"{name}_{place}"
+        seen.add(name.lower())
+        names.append(name)
+    return names
+
+
+def _not_blank(columns: Sequence[str]) -> str:
+    """SQL: at least one cell of the row holds something; spreadsheets leave empty rows behind."""
+    return " WHERE " + " OR ".join(f"nullif(trim({quoted(column)}), '') IS NOT NULL" for column in columns)
 
 
 def _read_excel(connection: duckdb.DuckDBPyConnection, name: str, file: Path, table: Table) -> RawTable:
@@ -174,26 +288,33 @@ def _read_excel(connection: duckdb.DuckDBPyConnection, name: str, file: Path, ta
 
     try:
         book = load_workbook(file, read_only=True, data_only=True)
+        sheet = table.sheet or book.sheetnames[0]
+        if sheet not in book.sheetnames:
+            figures = {"file": table.file, "sheet": sheet, "sheets": ", ".join(book.sheetnames)}
+            raise Unreadable(Finding("sheet_missing", "fault", name, figures=figures))
+        book[sheet].reset_dimensions()
+        rows = [list(row) for row in book[sheet].iter_rows(values_only=True)]
+        book.close()
+    except Unreadable:
+        raise
     except Exception as error:  # openpyxl raises whatever its XML and zip readers raise
-        raise Unreadable(_unreadable(name, table.file, str(error))) from error
-    sheet = table.sheet or book.sheetnames[0]
-    if sheet not in book.sheetnames:
-        figures = {"file": table.file, "sheet": sheet, "sheets": ", ".join(book.sheetnames)}
-        raise Unreadable(Finding("sheet_missing", "fault", name, figures=figures))
-    rows = book[sheet].iter_rows(values_only=True)
-    header = [str(cell).strip() if cell is not None else f"column_{place}" for place, cell in enumerate(next(rows, ()), 1)]
-    body = [[None if cell is None else _cell_text(cell) for cell in row] for row in rows]
-    book.close()
-    while body and all(cell is None for cell in body[-1]):
-        body.pop()
+        raise Unreadable(unreadable(name, table.file, str(error) or type(error).__name__)) from error
+    cells = rows[0] if rows else []
+    while cells and cells[-1] is None:
+        cells.pop()
+    if not cells:
+        raise Unreadable(Finding("table_empty", "fault", name))
+    header = _unique(cells)
+    body = [[None if cell is None else _cell_text(cell) for cell in [*row, *[None] * len(header)][: len(header)]] for row in rows[1:]]
     frame = pd.DataFrame(body, columns=header, dtype="str")
     frame[ROW] = range(len(frame))
     connection.register(f"sheet_{name}", frame)
     view = f"raw_{name}"
     listed = ", ".join(f"CAST({quoted(column)} AS VARCHAR) AS {quoted(column)}" for column in header)
-    connection.execute(f"CREATE OR REPLACE TABLE {view} AS SELECT {listed}, CAST({ROW} AS BIGINT) AS {ROW} FROM sheet_{name}")
+    numbered = f"SELECT {listed}, CAST({ROW} AS BIGINT) AS {ROW} FROM sheet_{name}{_not_blank(header)}"
+    connection.execute(f"CREATE OR REPLACE TABLE {view} AS {numbered}")
     connection.unregister(f"sheet_{name}")
-    return RawTable(view, dict.fromkeys(header, "VARCHAR"), 2)
+    return RawTable(view, dict.fromkeys(header, "VARCHAR"), (_File(file, 2),))
 
 
 def _cell_text(cell: object) -> str:
@@ -205,10 +326,8 @@ def _cell_text(cell: object) -> str:
     return str(cell)
 
 
-def encoding_of(file: Path, declared: str | None = None) -> str:
+def encoding_of(file: Path) -> str:
     """Tell a text file's encoding: by its byte-order mark, else UTF-8 where all of it is, else Windows-1252."""
-    if declared:
-        return declared
     with file.open("rb") as handle:
         start = handle.read(4)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -224,66 +343,111 @@ def encoding_of(file: Path, declared: str | None = None) -> str:
     return "utf-8-sig"
 
 
-def delimiter_of(file: Path, encoding: str) -> str:
-    """Tell which sign parts the columns, from the header: the most frequent of semicolon, tab, comma and bar."""
+def delimiter_of(file: Path, encoding: str) -> tuple[str, int]:
+    """Tell which sign parts the columns, by the header's most frequent one, and how many lines precede the header."""
     with file.open(encoding=encoding, errors="replace", newline="") as handle:
         header = handle.readline()
+    told = re.fullmatch(r"sep=(.)\s*", header.strip("\ufeff"))
+    if told:
+        return told.group(1), 1
     outside_quotes = re.sub(r'"[^"]*"', "", header)
-    return max(";\t,|", key=outside_quotes.count)
+    return max(";\t,|", key=outside_quotes.count), 0
 
 
-def _rows_in_blocks(file: Path, encoding: str) -> Iterator[str]:
-    with file.open(encoding=encoding, errors="replace", newline="") as handle:
-        while block := handle.read(_BLOCK):
-            yield block
-
-
-def _read_text(connection: duckdb.DuckDBPyConnection, name: str, file: Path, table: Table, scratch: Path) -> RawTable:
-    encoding = encoding_of(file, table.encoding)
-    source = file
-    if encoding not in ("utf-8", "utf-8-sig"):
-        source = scratch / f"{name}.utf-8.csv"
-        with source.open("w", encoding="utf-8", newline="") as handle:
-            handle.writelines(_rows_in_blocks(file, encoding))
-        encoding = "utf-8"
-    delimiter = table.delimiter or delimiter_of(source, encoding)
-    header = _header(source, encoding, delimiter)
-    view = f"raw_{name}"
-    columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
-    options = f"header = true, auto_detect = false, delim = {literal(delimiter)}, quote = '\"', escape = '\"', columns = {{{columns}}}, strict_mode = true"
-    read = f"read_csv({literal(source.as_posix())}, {options}, new_line = {literal(_new_line(source))})"
-    target = scratch / f"{name}.parquet"
-    try:
-        # One pass turns text into Parquet: each later pass is then quick, and a row number costs nothing.
-        connection.execute(f"COPY (SELECT * FROM {read}) TO {literal(target.as_posix())} (FORMAT parquet)")
-    except duckdb.Error as error:
-        raise Unreadable(_broken(name, table.file, str(error))) from error
-    connection.execute(
-        f"CREATE OR REPLACE VIEW {view} AS SELECT * EXCLUDE (file_row_number), file_row_number AS {ROW} "
-        f"FROM read_parquet({literal(target.as_posix())}, file_row_number = true)"
-    )
-    return RawTable(view, dict.fromkeys(header, "VARCHAR"), 2)
-
-
-def _new_line(file: Path) -> str:
+def _line_ends(file: Path) -> tuple[int, bool]:
+    """Count the lines of a file, and tell whether they end in more than one way."""
+    newlines = pairs = returns = 0
+    last = b""
     with file.open("rb") as handle:
-        return "\\r\\n" if b"\r\n" in handle.read(_BLOCK) else "\\n"
+        while block := handle.read(_BLOCK):
+            newlines += block.count(b"\n")
+            returns += block.count(b"\r")
+            pairs += block.count(b"\r\n") + (last.endswith(b"\r") and block.startswith(b"\n"))
+            last = block
+    mixed = sum(count > 0 for count in (pairs, newlines - pairs, returns - pairs)) > 1
+    lines = newlines + returns - pairs
+    return lines + (bool(last) and not last.endswith((b"\n", b"\r"))), mixed
 
 
-def _header(file: Path, encoding: str, delimiter: str) -> list[str]:
-    with file.open(encoding=encoding, newline="") as handle:
-        cells = next(csv.reader(handle, delimiter=delimiter), [])
-    names: list[str] = []
-    for place, cell in enumerate(cells, 1):
-        name = cell.strip().lstrip("\ufeff") or f"column_{place}"
-        names.append(name if name not in names else f"{name}_{place}")
-    return names
+def _as_plain_text(name: str, file: Path, table: Table, scratch: Path) -> Path:
+    """Give a UTF-8 file with lines that end in one way: the file itself, or a copy."""
+    encoding = table.encoding or encoding_of(file)
+    mixed = _line_ends(file)[1]
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf-8-sig", "utf8") and not mixed and (table.encoding is None or _is_utf8(file)):
+        return file
+    errors = "replace" if table.encoding is None else "strict"
+    copy = scratch / f"{name}-{len(list(scratch.iterdir()))}.csv"
+    try:
+        with file.open(encoding=encoding, errors=errors, newline=None) as handle, copy.open("w", encoding="utf-8", newline="\n") as target:
+            while block := handle.read(_BLOCK):
+                target.write(block)
+    except (UnicodeError, LookupError):
+        raise Unreadable(Finding("encoding_wrong", "fault", name, figures={"file": file.name, "encoding": encoding})) from None
+    return copy
 
 
-def _broken(name: str, file: str, message: str) -> Finding:
-    line = re.search(r"[Ll]ine:? (\d+)", message)
-    cause = next((part.strip() for part in message.splitlines() if part.strip() and "Error when" not in part), "it can't be parsed")
-    if line is None:
-        return _unreadable(name, file, cause)
-    figures = {"file": file, "line": int(line.group(1)), "detail": cause[:200]}
-    return Finding("csv_broken", "fault", name, rows=(int(line.group(1)),), count=1, figures=figures)
+def _is_utf8(file: Path) -> bool:
+    return encoding_of(file) == "utf-8-sig"
+
+
+def _read_text(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], table: Table, scratch: Path) -> RawTable:
+    read = [_read_one_text(connection, name, file, table, scratch / f"{name}-{place}.parquet", scratch) for place, file in enumerate(files)]
+    columns = list(dict.fromkeys(column for _, _, header in read for column in header))
+    view = f"raw_{name}"
+    numbered = _numbered([target for target, _, _ in read], _not_blank(columns))
+    connection.execute(f"CREATE OR REPLACE VIEW {view} AS {numbered}")
+    return RawTable(view, dict.fromkeys(columns, "VARCHAR"), tuple(told for _, told, _ in read))
+
+
+def _read_one_text(
+    connection: duckdb.DuckDBPyConnection, name: str, file: Path, table: Table, target: Path, scratch: Path
+) -> tuple[Path, _File, list[str]]:
+    """Turn a text file into Parquet in one pass: each later pass is then quick, and a row number costs nothing."""
+    source = _as_plain_text(name, file, table, scratch)
+    delimiter, skipped = delimiter_of(source, "utf-8-sig")
+    delimiter = table.delimiter or delimiter
+    with source.open(encoding="utf-8-sig", newline="") as handle:
+        for _ in range(skipped):
+            handle.readline()
+        try:
+            header = _unique(next(csv.reader(handle, delimiter=delimiter), []))
+        except (csv.Error, TypeError) as error:
+            raise Unreadable(unreadable(name, file.name, str(error))) from None
+    if not header:
+        raise Unreadable(Finding("table_empty", "fault", name))
+    columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
+    options = f"header = true, auto_detect = false, skip = {skipped}, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
+    try:
+        connection.execute(
+            f"COPY (SELECT * FROM read_csv({literal(source.as_posix())}, {options} columns = {{{columns}}}, strict_mode = true)) "
+            f"TO {literal(target.as_posix())} (FORMAT parquet)"
+        )
+        rows = connection.execute(f"SELECT count(*) FROM read_parquet({literal(target.as_posix())})").fetchone()
+    except duckdb.InvalidInputException as error:
+        raise Unreadable(_broken(name, file.name, source, delimiter, skipped, len(header), str(error))) from error
+    lines = _line_ends(source)[0]
+    regular = rows is not None and rows[0] + 1 + skipped == lines
+    return target, _File(file, 2 + skipped, delimiter, None if regular else source), header
+
+
+def _broken(name: str, told: str, source: Path, delimiter: str, skipped: int, width: int, message: str) -> Finding:
+    """Find the lines of a text file that can't be parsed, by reading it once more, slowly."""
+    wrong: list[int] = []
+    count, found, line = 0, 0, skipped
+    with source.open(encoding="utf-8-sig", newline="", errors="replace") as handle:
+        for _ in range(skipped):
+            handle.readline()
+        reader = csv.reader(handle, delimiter=delimiter, strict=True)
+        try:
+            for cells in reader:
+                if cells and len(cells) != width:
+                    count += 1
+                    found = found or len(cells)
+                    wrong = [*wrong, line + 1][:_LINES_SHOWN]
+                line = reader.line_num + skipped
+        except csv.Error:
+            return Finding("csv_quote", "fault", name, rows=(line + 1,), count=1, figures={"file": told, "line": line + 1})
+    if count:
+        figures = {"file": told, "line": wrong[0], "found": found, "expected": width}
+        return Finding("csv_columns", "fault", name, rows=tuple(wrong), count=count, figures=figures)
+    return unreadable(name, told, message)
