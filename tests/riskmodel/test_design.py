@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from riskmodel.catalogue import Catalogue
-from riskmodel.design import DAY, Design
+from riskmodel.design import DAY, FEW_ROWS, Design, rounded
 from riskmodel.errors import DataFault
 
 
@@ -63,3 +67,37 @@ def test_contributions_of_a_categorys_columns_are_told_as_one(design: Design) ->
 
 def test_a_design_survives_being_written_down(design: Design) -> None:
     assert Design.from_list(design.to_list()).columns == design.columns
+
+
+def test_few_rows_give_the_same_numbers_as_many(design: Design, made_up) -> None:
+    many = made_up(50, 3, gaps=0.4).astype({"first_test_passed": "boolean"})
+    whole = design.matrix(many)
+    for size in (1, FEW_ROWS, FEW_ROWS + 1):
+        np.testing.assert_array_equal(design.matrix(many[:size]), whole[:size])
+
+
+def test_no_rows_give_no_rows(design: Design, made_up) -> None:
+    assert design.matrix(made_up(5)[:0]).shape == (0, 7)
+
+
+@given(st.floats(-1e9, 1e9))
+def test_rounding_moves_a_figure_by_less_than_a_millionth(value: float) -> None:
+    found = float(rounded(np.array([value]))[0])
+    assert abs(found - value) <= 1e-6 * max(1.0, abs(value))
+    assert rounded(np.array([found]))[0] == found
+
+
+def test_equal_figures_that_were_added_up_in_another_order_become_the_same_number() -> None:
+    first = np.array([0.1 + 0.2 - 0.3, 0.7 - 0.8111111111111111, 1 / 3, 1e5 / 3 + 1e-9])
+    second = np.array([0.0, -0.11111111111111109, 1 - 2 / 3, 1e5 / 3])
+    assert (rounded(first) == rounded(second)).all()
+    whole = np.arange(-1000.0, 1000.0)
+    assert (rounded(whole) == whole).all()
+    assert math.isnan(rounded(np.array([math.nan]))[0])
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20))
+def test_a_threshold_between_two_figures_says_the_same_in_single_precision(values: list[float]) -> None:
+    figures = np.unique(rounded(np.array(values)))
+    thresholds = (figures[:-1] + figures[1:]) / 2
+    assert ((figures[:, None] <= thresholds) == (figures[:, None] <= thresholds.astype(np.float32).astype(float))).all()

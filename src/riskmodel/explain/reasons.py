@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import expit
 
 from riskmodel.catalogue import Catalogue, Feature
+from riskmodel.design import FEW_ROWS, few_rows
 from riskmodel.explain.words import DECLARED, Words, figures_in
 from riskmodel.model import Explanation
 
@@ -110,10 +111,13 @@ class Teller:
         frame : pandas.DataFrame, shape (n, any)
             Features, and the `fact_*` figures where there are any.
         """
+        sums = self.contributions(explanation)
+        if len(frame) <= FEW_ROWS:
+            return [self.tell(row, facts) for row, facts in zip(sums, few_rows(frame), strict=True)]
         needed = [name for name in frame.columns if name.startswith("fact_")]
         needed += [feature.name for features in self._features.values() for feature in features if feature.name in frame]
         columns = {name: frame[name].tolist() for name in dict.fromkeys(needed)}
-        return [self.tell(row, _Row(columns, place)) for place, row in enumerate(self.contributions(explanation))]
+        return [self.tell(row, _Row(columns, place)) for place, row in enumerate(sums)]
 
     def tell(self, sums: np.ndarray, facts: Facts) -> list[Reason]:
         """Give one student's reasons.
