@@ -8,7 +8,9 @@ from typing import Protocol
 class Progress(Protocol):
     """Called as work goes on: how many steps of how many are done, and what comes next in a few words."""
 
-    def __call__(self, done: int, total: int, what: str) -> None: ...
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Hear that `done` of `total` steps are done and `what` is next."""
+        ...
 
 
 def silent(done: int, total: int, what: str) -> None:

@@ -149,17 +149,17 @@ def results(
     ability = -0.30 * traits[:, 3] + 0.38 * traits[:, 0] + 0.52 * traits[:, 1] + 0.62 * traits[:, 2]
     n = len(traits)
     rows = []
-    for course, test, planned, credits in plan:
+    for course, test, planned, points in plan:
         day = planned + programme.test_shift
         here = (day >= start) & ~(day >= leaving)
         fading = _decline(np.array([day]), leaving, looks_well)[:, 0]
         absent = generator.random(n) < 1 - (1 - expit(-3.4 - 0.75 * traits[:, 1] + 0.6 * traits[:, 3])) * fading**0.5
         grade = 6.3 - programme.difficulty + 1.05 * ability + generator.normal(0.0, 0.95, n) - 0.9 * (1 - fading)
         delay = generator.integers(5, 15, n)
-        rows.append(_attempt(here, day, delay, course, test, 1, grade, absent, credits))
+        rows.append(_attempt(here, day, delay, course, test, 1, grade, absent, points))
         again = here & (absent | (np.round(grade, 1) < 5.5)) & ~(day + 28 >= leaving) & (generator.random(n) < 0.85)
         better = grade + 0.5 + generator.normal(0.0, 0.7, n)
-        rows.append(_attempt(again, day + 28, generator.integers(5, 15, n), course, test, 2, better, np.zeros(n, dtype=bool), credits))
+        rows.append(_attempt(again, day + 28, generator.integers(5, 15, n), course, test, 2, better, np.zeros(n, dtype=bool), points))
     return pd.concat(rows, ignore_index=True)
 
 

@@ -28,7 +28,7 @@ def true_log_odds(frame: pd.DataFrame) -> np.ndarray:
     grade = np.clip(known("first_test_grade_vs_programme", 0.0), -3, 3)
     related = known("prior_education_related", 0.5)
     mbo = (frame["prior_education"] == "mbo").to_numpy(dtype=float)
-    return (
+    log_odds = (
         -2.1
         + 2.4 * np.maximum(0.0, 0.75 - recent)
         + 1.6 * np.maximum(0.0, 0.35 - recent)
@@ -38,6 +38,7 @@ def true_log_odds(frame: pd.DataFrame) -> np.ndarray:
         + mbo * (0.45 - 0.5 * related)
         + 0.15 * frame["first_test_missed"].isna().to_numpy(dtype=float)
     )
+    return np.asarray(log_odds)
 
 
 def write_outcomes(folder: Path, seed: int) -> None:

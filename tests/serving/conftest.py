@@ -1,0 +1,69 @@
+"""A real champion, trained once per worker on synthetic students, and a service around it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from riskmodel.champion import publish_champion
+from riskmodel.cli.publishing import publish_week
+from riskmodel.contract.dataset import load_dataset
+from riskmodel.families.recipe import read_recipe
+from riskmodel.landmarks import landmark_frames
+from riskmodel.measuring import measure
+from riskmodel.synth import SynthSettings, generate
+from riskmodel.workspace import Workspace
+from serving.app import create_app
+from serving.settings import Settings
+from training.train import fit_targets
+
+MONDAY = dt.date(2026, 11, 2)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A data folder, a workspace with a champion, and the day of the newest list."""
+
+    data: Path
+    workspace: Workspace
+    on: dt.date
+
+    def settings(self, **changes: object) -> Settings:
+        told = {"champion_folder": self.workspace.champion, "store_url": self.workspace.store_url, **changes}
+        return Settings.model_validate(told)
+
+
+def make_place(folder: Path) -> Place:
+    """Make data, fit both targets, let them serve, and publish two lists."""
+    data, workspace = folder / "data", Workspace(folder / "workspace")
+    generate(data, SynthSettings(students=500, cohorts=3, until_day=62, seed=3))
+    dataset = load_dataset(data)
+    labelled = landmark_frames(dataset, landmarks=(28, 56))
+    closed = dataset.definition.closed_cohorts
+    models = fit_targets(dataset, labelled, read_recipe("logistic"), closed, "")
+    measured = {
+        target: {str(day): figures for day, frame in labelled.frames.items() if (figures := measure(model, frame, day, 0.2))}
+        for target, model in models.items()
+    }
+    publish_champion(
+        workspace.champion, {target: replace(model, version="1", measured=measured[target]) for target, model in models.items()}
+    )
+    for days in (7, 0):
+        publish_week(data, workspace, MONDAY - dt.timedelta(days=days))
+    return Place(data, workspace, MONDAY)
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return make_place(tmp_path_factory.mktemp("service"))
+
+
+@pytest.fixture
+def client(place: Place) -> Iterator[TestClient]:
+    with TestClient(create_app(place.settings())) as client:
+        yield client

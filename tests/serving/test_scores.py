@@ -1,0 +1,223 @@
+"""`POST /v1/scores`: what a student-services' system sends and gets, and what it is told when it sends something wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riskmodel.champion import read_champions
+from riskmodel.contract.dataset import load_dataset
+from riskmodel.features import build_features
+from riskmodel.window import cut
+from serving.app import create_app
+from tests.serving.conftest import Place
+
+RAW: dict[str, Any] = {
+    "enrolment": {
+        "enrolment_id": "e1",
+        "student_id": "s1",
+        "cohort": "2026-2027",
+        "programme": "Verpleegkunde",
+        "start_date": "2026-09-01",
+        "enrolled_on": "2026-06-14",
+        "prior_education": "havo",
+    },
+    "attendance": [{"date": "2026-10-26", "scheduled": 1, "attended": 1}, {"date": "2026-10-28", "scheduled": 1, "attended": 0}],
+    "results": [{"date": "2026-10-05", "known_on": "2026-10-15", "course": "vak 1", "test": "tussentoets", "grade": 4.8, "credits": 2}],
+}
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    student = copy.deepcopy(RAW)
+    student["enrolment"] |= changes
+    return {"on": "2026-11-02", "students": [student]}
+
+
+def pointers(answer: Any) -> set[str]:
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    return {error["pointer"] for error in answer.json()["errors"]}
+
+
+def test_raw_rows_get_a_probability_and_reasons_for_each_target(client: TestClient) -> None:
+    answer = client.post("/v1/scores", json=request())
+    assert answer.status_code == 200
+    [result] = answer.json()["results"]
+    assert (result["enrolment_id"], result["day"], result["landmark"], result["not_scored"]) == ("e1", 62, 56, None)
+    assert set(result["scores"]) == {"dropout", "leave"}
+    for target, scores in result["scores"].items():
+        assert 0 < scores["probability"] < 1
+        assert scores["model"] == f"{target}-1"
+        assert "van de 100" in scores["natural_frequency"]
+        assert scores["reasons"]
+    assert answer.headers["content-language"] == "nl"
+
+
+def test_a_probability_is_the_baseline_and_all_contributions(client: TestClient, place: Place) -> None:
+    dataset = load_dataset(place.data)
+    frame = build_features(cut(dataset.tables, place.on), dataset.definition)
+    frame = frame[frame["cut_day"] >= 56].head(3)
+    models = read_champions(place.workspace.champion)
+    names = list(next(iter(models.values())).catalogue)
+    students = []
+    for row in frame.to_dict(orient="records"):
+        features = {
+            name: None if row[name] is None or (isinstance(row[name], float) and np.isnan(row[name])) else row[name] for name in names
+        }
+        students.append({"enrolment_id": row["enrolment_id"], "landmark": 56, "features": features})
+    answer = client.post("/v1/scores", json={"students": students})
+    for target, model in models.items():
+        told = [result["scores"][target]["probability"] for result in answer.json()["results"]]
+        assert told == pytest.approx(list(model.probability(frame, 56)), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [("nl", "nl"), ("en-GB,en;q=0.9", "en"), ("de, en;q=0.5, nl;q=0.4", "en"), ("de", "nl"), ("en;q=0", "nl"), ("en;q=x", "nl")],
+)
+def test_reasons_come_in_the_language_asked_for(client: TestClient, header: str, language: str) -> None:
+    answer = client.post("/v1/scores", json=request(), headers={"Accept-Language": header})
+    assert answer.headers["content-language"] == language
+    frequency = answer.json()["results"][0]["scores"]["leave"]["natural_frequency"]
+    assert frequency.startswith("In eerdere jaren" if language == "nl" else "In earlier years")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"start_date": "2026-10-28"}, "before_first_landmark"),
+        ({"start_date": "2026-11-09"}, "not_started"),
+        ({"start_date": "2026-02-01"}, "after_last_day"),
+        ({"left_on": "2026-10-01", "left_known_on": "2026-10-10"}, "left"),
+    ],
+)
+def test_a_student_who_cannot_be_scored_gets_the_reason(client: TestClient, changes: dict[str, str], reason: str) -> None:
+    body = request(**changes)
+    body["students"][0]["attendance"] = []
+    body["students"][0]["results"] = []
+    [result] = client.post("/v1/scores", json=body).json()["results"]
+    assert result["not_scored"] == reason
+    assert result["detail"]
+    assert result["scores"] == {}
+
+
+def test_a_leaving_that_is_not_known_yet_does_not_stop_a_score(client: TestClient) -> None:
+    [result] = client.post("/v1/scores", json=request(left_on="2026-10-01", left_known_on="2026-12-01")).json()["results"]
+    assert result["not_scored"] is None
+
+
+def test_each_fault_is_named_with_its_place(client: TestClient) -> None:
+    body = request(start_date="31 september", birth_date="2000-01-01")
+    del body["students"][0]["enrolment"]["programme"]
+    body["students"][0]["attendance"][1]["attended"] = -1
+    assert pointers(client.post("/v1/scores", json=body)) == {
+        "/students/0/enrolment/start_date",
+        "/students/0/enrolment/birth_date",
+        "/students/0/enrolment/programme",
+        "/students/0/attendance/1/attended",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda student: student["results"][0].update(grade=11), "/students/0/results/0/grade"),
+        (lambda student: student["results"][0].update(grade="ZG"), "/students/0/results/0/grade"),
+        (lambda student: student["attendance"][0].update(attended=3), "/students/0/attendance/0/attended"),
+        (lambda student: student["enrolment"].update(prior_education="lagere school"), "/students/0/enrolment/prior_education"),
+        (lambda student: student.update(extra={"clicks": [{"date": "2026-10-01", "value": 3}]}), "/students/0/extra/clicks"),
+    ],
+)
+def test_what_the_contract_refuses_is_refused_with_its_place(client: TestClient, change: Any, told: str) -> None:
+    body = request()
+    change(body["students"][0])
+    found = pointers(client.post("/v1/scores", json=body))
+    assert told in found
+
+
+def test_ready_features_must_be_in_the_catalogue(client: TestClient) -> None:
+    features = {"shoe_size": 43, "prior_education": "gymnasium", "attendance_share": "often"}
+    answer = client.post("/v1/scores", json={"students": [{"enrolment_id": "x", "landmark": 57, "features": features}]})
+    at = "/students/0"
+    assert pointers(answer) == {f"{at}/landmark", *(f"{at}/features/{name}" for name in features)}
+
+
+def test_the_same_enrolment_twice_is_refused(client: TestClient) -> None:
+    body = request()
+    body["students"] *= 2
+    assert pointers(client.post("/v1/scores", json=body)) == {"/students/1"}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"students": [NaN]}', '{"students"', "", "[" * 100_000, '{"on": "2026-11-02", "students": []}', '"x"', "null"]
+)
+def test_hostile_bodies_are_refused_and_never_break_the_service(client: TestClient, text: str) -> None:
+    answer = client.post("/v1/scores", content=text, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none_are_refused(client: TestClient, number: str) -> None:
+    text = json.dumps(request()).replace("4.8", number)
+    assert client.post("/v1/scores", content=text, headers={"Content-Type": "application/json"}).status_code == 422
+
+
+def test_a_body_over_the_limit_is_refused_even_without_a_length(place: Place) -> None:
+    with TestClient(create_app(place.settings(most_bytes=2000))) as client:
+        assert client.post("/v1/scores", json={"students": ["x" * 3000]}).status_code == 413
+        chunks = (b"x" * 500 for _ in range(10))
+        answer = client.post("/v1/scores", content=chunks, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+        assert client.post("/v1/scores", json=request()).status_code == 200
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=10,
+    )
+)
+def test_no_body_whatever_gets_a_server_error(place: Place, body: Any) -> None:
+    client = _shared(place)
+    answer = client.post("/v1/scores", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+
+
+_clients: dict[str, TestClient] = {}
+
+
+def _shared(place: Place) -> TestClient:
+    key = str(place.data)
+    if key not in _clients:
+        _clients[key] = TestClient(create_app(place.settings()))
+    return _clients[key]
+
+
+def test_no_name_grade_or_score_is_ever_logged(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with TestClient(create_app(place.settings())) as client:
+        body = request(student_id="canary-student", programme="canary-programme")
+        body["students"][0]["results"][0]["grade"] = 3.7
+        probability = client.post("/v1/scores", json=body).json()["results"][0]["scores"]["leave"]["probability"]
+        body["students"][0]["results"][0]["grade"] = "canary-grade"
+        client.post("/v1/scores", json=body)
+        client.get("/students/canary-page")
+    own = [record.getMessage() for record in caplog.records if not record.name.startswith("httpx")]
+    assert not [line for line in own if "canary" in line or "3.7" in line or str(probability) in line]
+
+
+def test_the_documented_examples_work(client: TestClient) -> None:
+    examples = client.get("/openapi.json").json()["components"]["schemas"]["ScoresIn"]["examples"]
+    assert len(examples) == 2
+    for example in examples:
+        assert client.post("/v1/scores", json=example).status_code == 200
