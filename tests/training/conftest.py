@@ -1,139 +1,19 @@
-"""A small made-up institution whose tables training can read in a moment, and models that were trained on it."""
+"""Models that were trained on a small made-up institution, once for all tests."""
 
 from __future__ import annotations
 
-import datetime as dt
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
+from institution import Shop, write_institution, write_policy
 
 from riskmodel.families.recipe import BoostedParameters, Recipe
 from riskmodel.workspace import Workspace
-from training.promote import Promotion, promote
-from training.train import Trained, train
-
-LANDMARKS = (28, 56)
-FIRST_YEAR = 2019
-
-HEAD = """\
-name = "made-up institution"
-landmarks = {landmarks}
-
-[outcome]
-measured_on = "1 October of the next year"
-switch_inside_counts = true
-early_leavers_count = false
-
-[tables]
-enrolments.file = "enrolments.csv"
-attendance.file = "attendance.csv"
-results.file = "results.csv"
-outcomes.file = "outcomes.csv"
-"""
-COHORT = """
-[[cohorts]]
-label = "{label}"
-start = {start}
-closed = {closed}
-"""
-
-
-def write_institution(
-    folder: Path,
-    *,
-    students: int = 300,
-    closed: int = 3,
-    running: int = 0,
-    seed: int = 0,
-    signal: float = 1.0,
-    first_year: int = FIRST_YEAR,
-    programmes: tuple[str, ...] = ("nursing", "law"),
-    leavers: float = 0.35,
-) -> Path:
-    """Write a data folder: three months of weekly attendance and one test, which tell who leaves as much as `signal` says.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing.
-    students : int
-        Students a cohort.
-    closed, running : int
-        Cohorts with and without outcomes.
-    seed : int
-    signal : float
-        0 for figures that say nothing of who leaves.
-    first_year : int
-        Year of the first cohort.
-    programmes : tuple of str
-    leavers : float
-        Roughly the share that leaves.
-    """
-    random = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    told = HEAD.format(landmarks=list(LANDMARKS))
-    enrolments, attendance, results, outcomes = [], [], [], []
-    for place in range(closed + running):
-        year = first_year + place
-        start = dt.date(year, 9, 1)
-        label = str(year)
-        told += COHORT.format(label=label, start=start, closed="true" if place < closed else "false")
-        trouble = random.normal(size=students)
-        ids = [f"{label}-{number}" for number in range(students)]
-        enrolments.append(
-            pd.DataFrame(
-                {
-                    "enrolment_id": ids,
-                    "student_id": [f"s{each}" for each in ids],
-                    "cohort": label,
-                    "programme": random.choice(list(programmes), students),
-                    "start_date": start,
-                    "enrolled_on": [start - dt.timedelta(days=int(days)) for days in random.integers(20, 200, students)],
-                    "prior_education": random.choice(["havo", "mbo", "vwo"], students, p=[0.5, 0.35, 0.15]),
-                }
-            )
-        )
-        for week in range(12):
-            share = np.clip(0.8 - 0.2 * signal * trouble + 0.1 * random.normal(size=students), 0.02, 1.0)
-            day = start + dt.timedelta(days=7 * week + 6)
-            attendance.append(
-                pd.DataFrame({"enrolment_id": ids, "date": day, "course": "year", "scheduled": 8, "attended": random.binomial(8, share)})
-            )
-        grade = np.clip(np.round(6.3 - 0.5 * signal * trouble + 1.2 * random.normal(size=students), 1), 1, 10)
-        tested, known = start + dt.timedelta(days=35), start + dt.timedelta(days=45)
-        results.append(
-            pd.DataFrame(
-                {"enrolment_id": ids, "course": "year", "test": "T1", "date": tested, "known_on": known, "attempt": 1, "grade": grade, "credits": 3}
-            )
-        )
-        if place < closed:
-            leaves = random.random(students) < 1 / (1 + np.exp(-(np.log(leavers / (1 - leavers)) + 2.5 * signal * trouble)))
-            how = np.where(random.random(students) < 0.8, "dropped_out", "switched")
-            outcomes.append(pd.DataFrame({"enrolment_id": ids, "outcome": np.where(leaves, how, "continued")}))
-    (folder / "dataset.toml").write_text(told, encoding="utf-8")
-    for name, parts in {"enrolments": enrolments, "attendance": attendance, "results": results, "outcomes": outcomes}.items():
-        frame = pd.concat(parts) if parts else pd.DataFrame({"enrolment_id": [], "outcome": []})
-        frame.to_csv(folder / f"{name}.csv", index=False)
-    return folder
-
-
-def write_policy(folder: Path, *, capacity: float = 0.2, promote_at: tuple[int, ...] = LANDMARKS) -> None:
-    """Write the policy that the made-up institution promotes by."""
-    (folder / "policy.toml").write_text(f"capacity_share = {capacity}\npromote_at = {list(promote_at)}\n", encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Shop:
-    """An institution with its workspace, and what was done there."""
-
-    folder: Path
-    workspace: Workspace
-    trained: dict[str, Trained]
-    promotion: Promotion | None = None
+from training.promote import promote
+from training.train import train
 
 
 @pytest.fixture(scope="session")
@@ -155,19 +35,33 @@ def quick() -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, quick: Recipe) -> Shop:
-    """Give three closed cohorts with signal and challengers for both targets; nobody changes it."""
+def workspace_at(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Workspace]:
+    """Give the maker of workspaces whose empty registry is there already; making its tables takes seconds each time."""
+    import mlflow
+
+    template = Workspace(tmp_path_factory.mktemp("template"))
+    mlflow.set_tracking_uri(template.tracking_uri)
+    mlflow.get_experiment_by_name("none")
+
+    def make(folder: Path) -> Workspace:
+        workspace = Workspace(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(template.registry, workspace.registry)
+        return workspace
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, workspace_at: Callable[[Path], Workspace], quick: Recipe) -> Shop:
+    """Give three closed cohorts with signal and challengers for both targets, and perhaps champions already; nobody changes it."""
     place = tmp_path_factory.mktemp("trained")
-    folder, workspace = write_institution(place / "data"), Workspace(place / "workspace")
+    folder, workspace = write_institution(place / "data"), workspace_at(place / "workspace")
     write_policy(folder)
     return Shop(folder, workspace, train(folder, workspace, quick))
 
 
 @pytest.fixture(scope="session")
-def promoted(tmp_path_factory: pytest.TempPathFactory, quick: Recipe) -> Shop:
-    """Give the same with champions; nobody changes it."""
-    place = tmp_path_factory.mktemp("promoted")
-    folder, workspace = write_institution(place / "data", running=1), Workspace(place / "workspace")
-    write_policy(folder)
-    done = train(folder, workspace, quick)
-    return Shop(folder, workspace, done, promote(workspace, folder))
+def promoted(trained: Shop) -> Shop:
+    """Give the same, after its challengers were promoted; nobody changes it."""
+    return replace(trained, promotion=promote(trained.workspace, trained.folder))
