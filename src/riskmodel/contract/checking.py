@@ -159,9 +159,7 @@ class DatasetCheck:
         self.findings.append(Finding(rule, "fault", table, column, figures=figures))
 
     def _one(self, sql: str) -> tuple[Any, ...]:
-        row = self.connection.execute(sql).fetchone()
-        assert row is not None
-        return row
+        return self.connection.execute(sql).fetchall()[0]
 
     # --- typing --------------------------------------------------------------------------------------------------------------------
 

@@ -238,7 +238,7 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, name: str, files: Seque
     try:
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS {_numbered(files)}")
         columns = _columns(connection, view)
-        connection.execute(f"SELECT count(*) FROM {view}").fetchone()
+        connection.execute(f"SELECT count(*) FROM {view}").fetchall()
     except duckdb.Error as error:
         broken = next((file for file in files if not _opens(connection, file)), files[0])
         raise Unreadable(unreadable(name, broken.name, str(error))) from error
@@ -258,7 +258,7 @@ def _numbered(files: Sequence[Path], condition: str = "") -> str:
 
 def _opens(connection: duckdb.DuckDBPyConnection, file: Path) -> bool:
     try:
-        connection.execute(f"SELECT count(*) FROM read_parquet({literal(file.as_posix())})").fetchone()
+        connection.execute(f"SELECT count(*) FROM read_parquet({literal(file.as_posix())})").fetchall()
     except duckdb.Error:
         return False
     return True
@@ -422,11 +422,11 @@ def _read_one_text(
             f"COPY (SELECT * FROM read_csv({literal(source.as_posix())}, {options} columns = {{{columns}}}, strict_mode = true)) "
             f"TO {literal(target.as_posix())} (FORMAT parquet)"
         )
-        rows = connection.execute(f"SELECT count(*) FROM read_parquet({literal(target.as_posix())})").fetchone()
+        rows = connection.execute(f"SELECT count(*) FROM read_parquet({literal(target.as_posix())})").fetchall()[0][0]
     except duckdb.InvalidInputException as error:
         raise Unreadable(_broken(name, file.name, source, delimiter, skipped, len(header), str(error))) from error
     lines = _line_ends(source)[0]
-    regular = rows is not None and rows[0] + 1 + skipped == lines
+    regular = rows + 1 + skipped == lines
     return target, _File(file, 2 + skipped, delimiter, None if regular else source), header
 
 
