@@ -62,6 +62,11 @@ class _Row(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         return self._columns[name][self._place]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Give a figure; asked a dozen times per student, so without the detour of an exception."""
+        column = self._columns.get(name)
+        return default if column is None else column[self._place]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
 
@@ -96,6 +101,7 @@ class Teller:
             if reason:
                 self._membership[place, self.keys.index(reason)] = 1.0
         self._features = {key: tuple(f for f in catalogue.values() if f.reason == key) for key in self.keys}
+        self._actionable = {key: any(feature.actionable for feature in features) for key, features in self._features.items()}
 
     def contributions(self, explanation: Explanation) -> np.ndarray:
         """Sum contributions of features to reasons, shape (n, reasons)."""
@@ -153,21 +159,14 @@ class Teller:
     def _reason(self, key: str, contribution: float, facts: Facts) -> Reason:
         direction: Direction = "raises" if contribution > 0 else "lowers"
         features = self._features[key]
-        known = any(_is_known(feature, facts) for feature in features)
-        actionable = known and any(feature.actionable for feature in features)
+        found = _FIGURES[key](facts, self) if key in _FIGURES else None
+        known = found is not None or any(_is_known(feature, facts) for feature in features)
         if features[0].group == "declared":
             label, text = self._declared(features, direction, known, facts)
         else:
-            label, text = self.words.label(key), self._text(key, direction, known, facts)
-        return Reason(key, direction, actionable, contribution, label, text)
-
-    def _text(self, key: str, direction: Direction, known: bool, facts: Facts) -> str:
-        phrases = self.words.phrases["reasons"][key][direction]
-        found = _FIGURES[key](facts, self) if key in _FIGURES else None
-        if found is not None:
-            variant, figures = found
-            return str(phrases[variant]).format_map(figures)
-        return str(phrases["plain" if known else "unknown"])
+            variant, figures = found or ("plain" if known else "unknown", {})
+            label, text = self.words.label(key), str(self.words.phrases["reasons"][key][direction][variant]).format_map(figures)
+        return Reason(key, direction, known and self._actionable[key], contribution, label, text)
 
     def _declared(self, features: Sequence[Feature], direction: Direction, known: bool, facts: Facts) -> tuple[str, str]:
         first = features[0]
