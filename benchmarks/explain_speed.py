@@ -19,6 +19,14 @@ from pathlib import Path
 from typing import Any
 
 GOAL_MILLISECONDS = 0.5
+LABELS = {
+    "ours_from_a_matrix": "riskmodel, contributions alone",
+    "ours_from_a_frame": "riskmodel, from one row of a frame",
+    "ours_with_reasons_in_words": "riskmodel, with reasons in words",
+    "tree_explainer_hundred": "shap.TreeExplainer made per call, trees alone, 100 background students",
+    "tree_explainer_same_background": "shap.TreeExplainer made per call, trees alone, the same background",
+    "kernel_explainer_hundred": "shap.KernelExplainer as a public peer uses it, 100 background students",
+}
 LANDMARK = 56
 
 
@@ -81,14 +89,14 @@ def measure(students: int, target: str) -> dict[str, Any]:
     words = load_words("nl")
     teller = Teller(model.catalogue, model.design.features, words)
 
-    def told(turn: int) -> Any:
+    def in_words(turn: int) -> Any:
         row = rows[turn % 200]
         return teller.tell_all(model.explain(row, LANDMARK), row)
 
     times = {
         "ours_from_a_matrix": milliseconds(lambda turn: member.explain(matrices[turn % 200]), 2000),
         "ours_from_a_frame": milliseconds(lambda turn: model.explain(rows[turn % 200], LANDMARK), 2000),
-        "ours_with_reasons_in_words": milliseconds(told, 1000),
+        "ours_with_reasons_in_words": milliseconds(in_words, 1000),
         "tree_explainer_hundred": milliseconds(tree_explainer(hundred), 20),
         "tree_explainer_same_background": milliseconds(tree_explainer(background), 3),
     }
@@ -108,34 +116,36 @@ def measure(students: int, target: str) -> dict[str, Any]:
     }
 
 
+def told(found: dict[str, Any]) -> list[str]:
+    """Put the figures into lines."""
+    times = found["milliseconds"]
+    ours = times["ours_from_a_frame"]
+    lines = [
+        f"One student's exact explanation: {found['trees']} trees, {found['columns']} columns, {found['background_students']} background students",
+        *(f"  {LABELS[name]:<75} {time:>10.3f} ms {time / ours:>10.1f} x" for name, time in times.items()),
+        f"  largest difference from shap on the same background: {found['difference_from_shap']:.1e}",
+        f"  loading the model: {found['load_milliseconds']:.0f} ms",
+        f"  goal {GOAL_MILLISECONDS} ms: {'met' if ours <= GOAL_MILLISECONDS else 'missed'}",
+    ]
+    return lines
+
+
+def run(students: int = 1200) -> list[str]:
+    """Measure and give the lines, as the other sections do."""
+    return told(measure(students, "leave"))
+
+
 def main() -> int:
-    """Measure and print; exit code 1 where the goal is missed."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--students", type=int, default=1200, help="students per cohort, of three")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     arguments = parser.parse_args()
     found = measure(arguments.students, "leave")
-    times = found["milliseconds"]
-    ours = times["ours_from_a_frame"]
-    print(
-        f"One student's exact explanation, {found['trees']} trees and {found['columns']} columns, {found['background_students']} background students"
-    )
-    labels = {
-        "ours_from_a_matrix": "riskmodel, contributions alone",
-        "ours_from_a_frame": "riskmodel, from one row of a frame",
-        "ours_with_reasons_in_words": "riskmodel, with reasons in words",
-        "tree_explainer_hundred": "shap.TreeExplainer made per call, trees alone, 100 background students",
-        "tree_explainer_same_background": "shap.TreeExplainer made per call, trees alone, the same background",
-        "kernel_explainer_hundred": "shap.KernelExplainer as a public peer uses it, 100 background students",
-    }
-    for name, label in labels.items():
-        print(f"  {label:<75} {times[name]:>10.3f} ms {times[name] / ours:>10.1f} x")
-    print(f"  largest difference from shap on the same background: {found['difference_from_shap']:.1e}")
-    print(f"  loading the model: {found['load_milliseconds']:.0f} ms")
-    print(f"  goal {GOAL_MILLISECONDS} ms: {'met' if ours <= GOAL_MILLISECONDS else 'missed'}")
+    print("\n".join(told(found)))
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return 0 if ours <= GOAL_MILLISECONDS else 1
+    return 0
 
 
 if __name__ == "__main__":
