@@ -120,14 +120,13 @@ def told(found: dict[str, Any]) -> list[str]:
     """Put the figures into lines."""
     times = found["milliseconds"]
     ours = times["ours_from_a_frame"]
-    lines = [
+    return [
         f"One student's exact explanation: {found['trees']} trees, {found['columns']} columns, {found['background_students']} background students",
         *(f"  {LABELS[name]:<75} {time:>10.3f} ms {time / ours:>10.1f} x" for name, time in times.items()),
         f"  largest difference from shap on the same background: {found['difference_from_shap']:.1e}",
         f"  loading the model: {found['load_milliseconds']:.0f} ms",
         f"  goal {GOAL_MILLISECONDS} ms: {'met' if ours <= GOAL_MILLISECONDS else 'missed'}",
     ]
-    return lines
 
 
 def run(students: int = 1200) -> list[str]:
