@@ -150,10 +150,8 @@ def _read_people(folder: Path, definition: DatasetDefinition, name: Literal["con
     table = definition.tables.get(name)
     if table is None:
         return pd.DataFrame({column: pd.Series(dtype="str") for column in columns})
-    frame = read_as_text(folder, name, table)
-    key = columns[0]
-    frame = frame.reindex(columns=list(columns)).astype("str")
-    return frame[frame[key].notna()].drop_duplicates(key).sort_values(key, ignore_index=True)
+    frame = read_as_text(folder, name, table, columns[0]).reindex(columns=list(columns)).astype("str")
+    return frame.sort_values(columns[0], ignore_index=True)
 
 
 def read_contacts(folder: Path, definition: DatasetDefinition) -> pd.DataFrame:

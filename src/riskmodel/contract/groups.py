@@ -23,5 +23,4 @@ def read_groups(folder: Path, definition: DatasetDefinition) -> pd.DataFrame:
     table = definition.tables.get("groups")
     if table is None:
         return pd.DataFrame({"student_id": pd.Series(dtype="str")})
-    frame = read_as_text(folder, "groups", table)
-    return frame[frame["student_id"].notna()].drop_duplicates("student_id", ignore_index=True)
+    return read_as_text(folder, "groups", table, "student_id")

@@ -187,13 +187,13 @@ def read_raw(connection: duckdb.DuckDBPyConnection, folder: Path, name: str, tab
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-def read_as_text(folder: Path, name: str, table: Table) -> pd.DataFrame:
-    """Give a small table that no check has typed: every value as text, mapped columns by their canonical names.
+def read_as_text(folder: Path, name: str, table: Table, key: str) -> pd.DataFrame:
+    """Give a small table that no check has typed: every value as text, mapped columns by their canonical names, one row for each key.
 
     Raises
     ------
     DataFault
-        The file can't be read.
+        The file can't be read, or lacks the key.
     """
     with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch, connect() as connection:
         try:
@@ -204,7 +204,13 @@ def read_as_text(folder: Path, name: str, table: Table) -> pd.DataFrame:
         frame = connection.execute(f"SELECT {listed} FROM {raw.relation} ORDER BY {ROW}").df().astype("str")
     canonical = {told.strip().lower(): column for column, told in table.columns.items()}
     renamed = {column: canonical.get(column.strip().lower(), column.strip().lower()) for column in frame.columns}
-    return frame.rename(columns=renamed)
+    frame = frame.rename(columns=renamed)
+    if key not in frame:
+        finding = Finding(
+            "column_missing", "fault", name, key, figures={"raw": table.columns.get(key, key), "have": ", ".join(raw.columns)}
+        )
+        raise DataFault(finding.line(), place=str(folder))
+    return frame[frame[key].notna()].drop_duplicates(key, ignore_index=True)
 
 
 def unreadable(name: str, file: str, detail: str) -> Finding:

@@ -110,7 +110,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple]]:
     return canonical(load_dataset(write_folder(tmp_path_factory.mktemp("clean"), institution(14))))
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 2)
 @given(made=broken_institutions())
 def test_good_rows_come_through_unchanged_and_each_broken_row_is_named_once(made, clean, tmp_path_factory):
     tables, expected = made

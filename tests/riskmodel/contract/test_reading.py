@@ -49,7 +49,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple]]
     return canonical(load_dataset(write_folder(tmp_path_factory.mktemp("plain"), institution())))
 
 
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 2)
 @given(dialect=DIALECTS)
 def test_the_same_rows_come_in_from_every_dialect(dialect, expected, tmp_path_factory):
     folder = write_folder(tmp_path_factory.mktemp("dialect"), institution(), dialect)
