@@ -102,14 +102,15 @@ def build_with_context(
     if context is None:
         compared = [own_attendance[list(_ATTENDANCE_COMPARED)], own_declared[list(declared.compared(definition))]]
         began = on_time(place, enrolments["start_date"])
-        context = ProgrammeContext(usual_figures(pd.concat(compared, axis=1)[began], place[began]), tests.due_tests(taken, place[began]))
+        held = tests.held_tests(taken, place[began], definition.grades)
+        context = ProgrammeContext(usual_figures(pd.concat(compared, axis=1)[began], place[began]), held)
     lead = start.measure(enrolments, definition)
     facts = pd.DataFrame(
         {"fact_prior_education": enrolments["prior_education"], "fact_enrolled_days_before": lead["enrolment_lead_days"]}, index=index
     )
     parts = [
         attendance.compare(own_attendance, context, place),
-        tests.measure(taken, place, context, lead["started_late_days"]),
+        tests.measure(taken, place, context, lead["started_late_days"], definition.grades),
         prior_education.measure(enrolments, definition),
         lead,
         declared.compare(own_declared, context, place, definition),

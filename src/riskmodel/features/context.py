@@ -1,4 +1,4 @@
-"""What is usual in a programme at a cut: medians of its students' figures, and which tests were due.
+"""What is usual in a programme at a cut: medians of its students' figures, and which tests were held.
 
 Computed from all students of a programme and cohort together; kept with a model, so that one student alone can be compared as well.
 """
@@ -14,9 +14,10 @@ import pandas as pd
 
 LEAST_STUDENTS = 5
 DUE_SHARE = 0.5
+HELD_SHARE = 0.05
 EVERYONE = "*"
 
-TEST_COLUMNS = ("course", "test", "first_day", "median_day", "grade_mean", "grade_sd", "credits")
+TEST_COLUMNS = ("course", "test", "due", "first_day", "median_day", "grade_mean", "grade_sd", "points", "credits")
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class ProgrammeContext:
         Index (cohort, programme); one column per compared figure with its median. The programme `EVERYONE` holds the cohort's own
         median, which stands in for programmes with fewer than `LEAST_STUDENTS` students.
     tests : pandas.DataFrame
-        One row per test that was due: cohort, programme, course, test, first_day, median_day (days since the start), grade_mean,
-        grade_sd (of first attempts, in points), credits.
+        One row per test with results by then: cohort, programme, course, test, due (1 where `DUE_SHARE` of the students asked have a known result,
+        else 0), first_day, median_day (days since the start), grade_mean, grade_sd (of first attempts), points (mean share of the grade scale
+        over all students asked, nothing for those without a result), credits.
     """
 
     usual: pd.DataFrame

@@ -6,12 +6,15 @@ neither taken nor missed it. A test that lies before a late starter's own first 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from riskmodel.catalogue import Feature
-from riskmodel.features.context import DUE_SHARE, TEST_COLUMNS, ProgrammeContext
+from riskmodel.contract.definition import GradeScale
+from riskmodel.features.context import DUE_SHARE, HELD_SHARE, LEAST_STUDENTS, TEST_COLUMNS, ProgrammeContext
 from riskmodel.tables import Frame
 
 _WHY = "Early results are the strongest early sign known, and extra attention for whoever fails a first test is common practice."
@@ -25,6 +28,9 @@ FEATURES = (
     Feature("tests_missed_share", "tests", "number", "tests_progress", "deel van de toetsen dat is gemist", "share of tests missed", "share", "up", True,
             "Tests that others took and this student did not can still be planned."),
     Feature("tests_passed_share", "tests", "number", "tests_progress", "deel van de toetsen dat is gehaald", "share of tests passed", "share", "down", True, _WHY),
+    Feature("tests_points_vs_programme", "tests", "number", "tests_progress", "punten voor toetsen naast de opleiding",
+            "points for tests beside the programme's", "tests with full marks", "down", True,
+            "One figure for who is behind: a test not taken brings no points and a low grade few, told against what the others have by then."),
     Feature("tests_later_than_programme", "tests", "number", "tests_progress", "dagen later getoetst dan gebruikelijk in de opleiding",
             "days that tests were taken later than is usual in the programme", "days", "up", True,
             "Handing in or sitting tests later than others can be a sign of falling behind, and can be planned."),
@@ -54,6 +60,7 @@ FACTS = {
 
 LEAST_WEIGHT = 0.25  # a quiz that counts for less than a quarter of the largest test is no 'last grade'
 _KEY = ["course", "test"]
+Numbers = TypeVar("Numbers", pd.Series, np.ndarray)
 
 
 def reduce(results: Frame) -> Frame:
@@ -99,8 +106,10 @@ def reduce(results: Frame) -> Frame:
     return tests.join(firsts, on=["enrolment_id", "course", "test"], how="left")
 
 
-def due_tests(taken: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
-    """Tell which tests were due: those of which `DUE_SHARE` of a programme's students have a known result, exemptions left out on either side.
+def held_tests(taken: pd.DataFrame, place: pd.DataFrame, scale: GradeScale) -> pd.DataFrame:
+    """Tell which tests were held in each programme, and which were due: those of which `DUE_SHARE` of the students asked have a known result.
+
+    Whoever is exempt is not asked. Tests of which very few have a result (`HELD_SHARE`, `LEAST_STUDENTS`) are not held yet.
 
     Parameters
     ----------
@@ -108,11 +117,13 @@ def due_tests(taken: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
         What `reduce` gives.
     place : pandas.DataFrame
         cohort and programme, indexed by enrolment_id; every student of the programmes at the cut.
+    scale : GradeScale
+        Its ends are no points and full marks.
 
     Returns
     -------
     pandas.DataFrame
-        cohort, programme and `TEST_COLUMNS`, one row per test that was due.
+        cohort, programme and `TEST_COLUMNS`, one row per test.
     """
     columns = ["cohort", "programme", *TEST_COLUMNS]
     rows = taken[taken["enrolment_id"].isin(place.index)]
@@ -121,9 +132,13 @@ def due_tests(taken: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
     rows = rows.join(place[["cohort", "programme"]], on="enrolment_id")
     key = ["cohort", "programme", *_KEY]
     exempt = rows[rows["is_exempt"] > 0].groupby(key, sort=True).size().rename("exempt").reset_index()
-    grouped = rows[rows["is_exempt"] <= 0].groupby(key, sort=True)
+    rows = rows[rows["is_exempt"] <= 0]
+    rows = rows.assign(points=_points(rows["first_grade"], scale), in_words=((rows["is_taken"] > 0) & rows["first_grade"].isna()).astype(float))
+    grouped = rows.groupby(key, sort=True)
     tests = grouped.agg(
         students=("first_day", "size"),
+        in_words=("in_words", "sum"),
+        points=("points", "sum"),
         first_day=("first_day", "min"),
         median_day=("first_day", "median"),
         grade_mean=("first_grade", "mean"),
@@ -133,11 +148,18 @@ def due_tests(taken: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
     sizes = place.groupby(["cohort", "programme"], sort=True).size().rename("size").reset_index()
     tests = tests.merge(sizes, on=["cohort", "programme"], how="left").merge(exempt, on=key, how="left")
     asked = tests["size"] - tests["exempt"].fillna(0)
-    return tests.loc[tests["students"] >= DUE_SHARE * asked, columns].reset_index(drop=True)
+    tests["due"] = (tests["students"] >= DUE_SHARE * asked).astype(float)
+    tests["points"] = (tests["points"] / (asked - tests["in_words"])).where(tests["grade_mean"].notna())
+    held = (tests["due"] > 0) | ((tests["students"] >= HELD_SHARE * asked) & (tests["students"] >= LEAST_STUDENTS))
+    return tests.loc[held, columns].reset_index(drop=True)
 
 
-def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext, late: pd.Series) -> pd.DataFrame:
-    """Give each enrolment's figures on tests against what was due in its programme.
+def _points(grade: Numbers, scale: GradeScale) -> Numbers:
+    return (grade - scale.minimum) / (scale.maximum - scale.minimum)
+
+
+def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext, late: pd.Series, scale: GradeScale) -> pd.DataFrame:
+    """Give each enrolment's figures on tests against what was held and due in its programme.
 
     Parameters
     ----------
@@ -146,87 +168,101 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext,
     place : pandas.DataFrame
         cohort and programme, indexed by enrolment_id.
     context : ProgrammeContext
-        The tests that were due.
+        The tests that were held.
     late : pandas.Series
         Days that each enrolment started after its cohort; tests before that day were not theirs to take.
+    scale : GradeScale
+        As for `held_tests`.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed as `place`; null where no test was due yet.
+        Indexed as `place`; null where no test was held, or due, yet.
     """
     names = [*(feature.name for feature in FEATURES), *FACTS]
-    due = context.tests
-    pairs = place[["cohort", "programme"]].reset_index().merge(due, on=["cohort", "programme"], how="inner")
+    pairs = _pairs(taken, place, context.tests, late)
     if pairs.empty:
         out = pd.DataFrame(np.nan, index=place.index, columns=names)
         return out.astype({"fact_first_test": object})
-    own = taken.drop(columns="credits").rename(columns={"first_day": "own_day"})
-    pairs = pairs.merge(own, on=["enrolment_id", *_KEY], how="left")
-    before = pairs["median_day"] < pairs["enrolment_id"].map(late).fillna(0.0)
-    pairs = pairs[~(pairs["is_exempt"] > 0) & ~(before & ~(pairs["is_taken"] > 0))]
-    pairs["is_taken"] = pairs["is_taken"].fillna(0.0)
-    pairs["is_passed"] = pairs["is_passed"].fillna(0.0)
-    spread = pairs["grade_sd"].where(pairs["grade_sd"] > 0)
-    pairs["z"] = (pairs["first_grade"] - pairs["grade_mean"]) / spread
+    code = pairs["code"].to_numpy()
+    each = {column: pairs[column].to_numpy(dtype=float) for column in pairs.columns.difference(["code", "course", "test"])}
+
+    def total(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+        return np.bincount(code, weights=np.where(where, values, 0.0), minlength=len(place))
+
+    def over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+        return np.asarray(np.divide(above, below, out=np.full(len(place), np.nan), where=below > 0))
+
+    def at(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+        out = np.full(len(place), np.nan)
+        out[code[rows]] = values[rows]
+        return out
+
+    every = np.ones(len(code), dtype=bool)
+    one = np.ones(len(code))
+    due, is_taken, is_passed = each["due"] > 0, each["is_taken"] > 0, each["is_passed"] > 0
+    graded = ~np.isnan(each["first_grade"])
     # A test of many credits says more than a quiz; where any credits are unknown, all tests count alike.
-    known = pairs.groupby("enrolment_id")["credits"].transform("min") > 0
-    pairs["size"] = pairs["credits"].where(known, 1.0)
-    pairs["missed"] = pairs["size"] * (1 - pairs["is_taken"])
-    pairs["gained"] = pairs["size"] * pairs["is_passed"]
-    pairs["z_size"] = pairs["size"].where(pairs["z"].notna())
-    pairs["z_weighted"] = pairs["z"] * pairs["size"]
-    pairs["later"] = (pairs["own_day"] - pairs["median_day"]).where(pairs["is_taken"] > 0)
-    pairs["open"] = ((pairs["is_taken"] > 0) & (pairs["is_passed"] == 0)).astype(float)
-    pairs["earned"] = pairs["credits"] * pairs["is_passed"]
-    pairs["programme_grade"] = pairs["grade_mean"].where(pairs["first_grade"].notna())
-    grouped = pairs.groupby("enrolment_id", sort=False)
-    sums = grouped.agg(
-        due=("is_taken", "size"),
-        taken=("is_taken", "sum"),
-        passed=("is_passed", "sum"),
-        size=("size", "sum"),
-        missed=("missed", "sum"),
-        gained=("gained", "sum"),
-        z_weighted=("z_weighted", "sum"),
-        z_size=("z_size", "sum"),
-        later=("later", "mean"),
-        open=("open", "sum"),
-        earned=("earned", "sum"),
-        credits=("credits", "sum"),
-        grade=("first_grade", "mean"),
-        programme_grade=("programme_grade", "mean"),
+    known_credits = each["credits"] > 0
+    unweighted = total(one, ~known_credits) > 0
+    size = np.where(unweighted[code], 1.0, each["credits"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(each["grade_sd"] > 0, (each["first_grade"] - each["grade_mean"]) / each["grade_sd"], np.nan)
+    has_z = ~np.isnan(z)
+    points = np.where(graded, _points(each["first_grade"], scale), 0.0) - each["points"]
+    comparable = ~np.isnan(each["points"]) & (graded | ~is_taken)
+    largest = np.zeros(len(place))
+    np.maximum.at(largest, code, size)
+    order = np.lexsort((each["order"], each["median_day"], code))
+    order = order[due[order]]
+    first = order[np.concatenate([[True], code[order][1:] != code[order][:-1]])] if len(order) else order
+    order = np.lexsort((each["order"], each["own_day"], each["known_day"], code))
+    last = order[(has_z & (size >= LEAST_WEIGHT * largest[code]))[order]]
+
+    due_size, asked = total(size, due), total(one, due)
+    to_have = total(np.nan_to_num(each["credits"]), due)
+    earned = total(np.nan_to_num(each["credits"]), due & is_passed)
+    nothing = asked == 0
+    columns = {
+        "first_test_passed": at(first[is_taken[first]], each["first_passed"]),
+        "first_test_missed": at(first, 1.0 - is_taken),
+        "first_test_grade_vs_programme": at(first, z),
+        "tests_missed_share": over(total(size, due & ~is_taken), due_size),
+        "tests_passed_share": over(total(size, due & is_passed), due_size),
+        "tests_points_vs_programme": np.where(total(one, comparable) > 0, total(points, comparable), np.nan),
+        "tests_later_than_programme": over(total(each["own_day"] - each["median_day"], due & is_taken), total(one, due & is_taken)),
+        "grade_mean_vs_programme": over(total(z * size, has_z), total(size, has_z)),
+        "last_grade_vs_programme": at(last, z),
+        "resits_open": np.where(total(one, every) > 0, total(one, is_taken & ~is_passed), np.nan),
+        "credits_share": over(earned, to_have),
+        "fact_tests_due": np.where(nothing, np.nan, asked),
+        "fact_tests_missed": np.where(nothing, np.nan, total(one, due & ~is_taken)),
+        "fact_tests_passed": np.where(nothing, np.nan, total(one, due & is_passed)),
+        "fact_first_test_grade": at(first, each["first_grade"]),
+        "fact_first_test_programme_grade": at(first, each["grade_mean"]),
+        "fact_first_test_status": at(first, np.where(is_taken, each["first_passed"], -1.0)),
+        "fact_grade_mean": over(total(each["first_grade"], graded), total(one, graded)),
+        "fact_programme_grade_mean": over(total(each["grade_mean"], graded), total(one, graded)),
+        "fact_credits": np.where(to_have > 0, earned, np.nan),
+        "fact_credits_due": np.where(to_have > 0, to_have, np.nan),
+    }
+    told = np.full(len(place), None, dtype=object)
+    course, test = pairs["course"].to_numpy(dtype=object), pairs["test"].to_numpy(dtype=object)
+    told[code[first]] = np.where(test[first] == "", course[first], test[first])
+    return pd.DataFrame(columns | {"fact_first_test": told}, index=place.index)[names]
+
+
+def _pairs(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: pd.Series) -> pd.DataFrame:
+    """Give a row per student and test that was theirs to take: what was held, and their own result of it where there is one."""
+    order = held.sort_values(_KEY)
+    order = order.assign(order=np.arange(len(order)))
+    students = pd.DataFrame(
+        {"enrolment_id": place.index, "cohort": place["cohort"].to_numpy(), "programme": place["programme"].to_numpy(), "late": late.to_numpy()}
     )
-    out = pd.DataFrame(index=place.index)
-    sums = sums.reindex(place.index)
-    out["tests_missed_share"] = sums["missed"] / sums["size"]
-    out["tests_passed_share"] = sums["gained"] / sums["size"]
-    out["tests_later_than_programme"] = sums["later"]
-    out["grade_mean_vs_programme"] = sums["z_weighted"] / sums["z_size"].where(sums["z_size"] > 0)
-    out["resits_open"] = sums["open"]
-    out["credits_share"] = sums["earned"] / sums["credits"].where(sums["credits"] > 0)
-    largest = pairs.groupby("enrolment_id")["size"].transform("max")
-    graded = pairs[pairs["z"].notna() & (pairs["size"] >= LEAST_WEIGHT * largest)].sort_values(["enrolment_id", "known_day", "own_day", *_KEY])
-    out["last_grade_vs_programme"] = graded.groupby("enrolment_id")["z"].last().reindex(place.index)
-    first = (
-        pairs.sort_values(["enrolment_id", "median_day", *_KEY])
-        .drop_duplicates("enrolment_id")
-        .set_index("enrolment_id")
-        .reindex(place.index)
-    )
-    out["first_test_missed"] = 1 - first["is_taken"]
-    out["first_test_passed"] = first["first_passed"].where(first["is_taken"] > 0)
-    out["first_test_grade_vs_programme"] = first["z"]
-    out["fact_tests_due"] = sums["due"]
-    out["fact_tests_missed"] = sums["due"] - sums["taken"]
-    out["fact_tests_passed"] = sums["passed"]
-    name = first["course"].where(first["test"] == "", first["test"])
-    out["fact_first_test"] = name.astype(object).where(first["test"].notna(), None)
-    out["fact_first_test_grade"] = first["first_grade"]
-    out["fact_first_test_programme_grade"] = first["grade_mean"]
-    out["fact_first_test_status"] = first["first_passed"].where(first["is_taken"] > 0, -1.0).where(first["is_taken"].notna())
-    out["fact_grade_mean"] = sums["grade"]
-    out["fact_programme_grade_mean"] = sums["programme_grade"]
-    out["fact_credits"] = sums["earned"].where(sums["credits"] > 0)
-    out["fact_credits_due"] = sums["credits"].where(sums["credits"] > 0)
-    return out.reindex(columns=names)
+    students["code"] = np.arange(len(place))
+    pairs = students.merge(order, on=["cohort", "programme"], how="inner").drop(columns=["cohort", "programme"])
+    own = taken.drop(columns="credits").rename(columns={"first_day": "own_day"})
+    pairs = pairs.merge(own, on=["enrolment_id", *_KEY], how="left").drop(columns="enrolment_id")
+    not_taken = ~(pairs["is_taken"] > 0)
+    before = pairs["median_day"] < pairs["late"].fillna(0.0)
+    return pairs[~(pairs["is_exempt"] > 0) & ~(before & not_taken)]
