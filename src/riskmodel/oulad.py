@@ -351,7 +351,7 @@ _EXTRA = (
         "aggregate": ["sum", "sum_recent"],
         "compare": True,
         "transform": "log1p",
-        "direction": "down",
+        "direction": "none",  # the heaviest users withdraw no less often; measured on 2013B to 2013J
         "actionable": True,
         "label": {"nl": "gebruik van de leeromgeving", "en": "use of the learning platform"},
         "phrase": {
