@@ -23,6 +23,13 @@ _REMEDIES = {
 }
 
 
+def _umask() -> int:
+    """Give the rights that this user's files do without; reading them means setting them for a moment."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
 def writing_fault(error: OSError, place: Path | str) -> RiskModelError:
     """Turn an operating system's error while writing into one that says what to do."""
     what, remedy = _REMEDIES.get(
@@ -56,6 +63,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
         os.close(handle)
         temporary = Path(name)
+        temporary.chmod(0o666 & ~_umask())
         yield temporary
         temporary.replace(target)
     except OSError as error:
@@ -88,6 +96,7 @@ def atomic_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        temporary.chmod(0o777 & ~_umask())
         yield temporary
         if target.exists():
             aside = temporary.with_name(temporary.name + "-old")
