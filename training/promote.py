@@ -26,6 +26,7 @@ from training.tracking import (
     open_tracking,
     registered_name,
     registered_version,
+    start_run,
 )
 from training.train import explanation_error, fit_targets
 
@@ -116,7 +117,8 @@ def _refit(mlflow: Any, winners: Mapping[str, _Winner], progress: Progress) -> d
         fitted = with_measured(fitted, winner.model.measured)
         progress(0, 1, f"logging {target}")
         error = explanation_error(fitted, labelled.frames)
-        with mlflow.start_run(run_name=f"{target}-champion", tags={"challenger_run": winner.run_id, "trained_on": ", ".join(closed)}):
+        with start_run(mlflow, f"{target}-champion"):
+            mlflow.set_tags({"challenger_run": winner.run_id, "trained_on": ", ".join(closed)})
             mlflow.log_metric("explanation_error", error)
             mlflow.log_text(winner.verdict.told() + "\n", "gates.txt")
             number = log_model(mlflow, fitted, labelled.frames[fitted.landmarks[-1]])

@@ -26,7 +26,7 @@ class RiskPyfunc(PythonModel):  # type: ignore[misc]
 
     def predict(
         self,
-        context: PythonModelContext,  # noqa: ARG002
+        context: PythonModelContext,
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:

@@ -60,8 +60,12 @@ def open_tracking(workspace: Workspace, *, make: bool = False) -> Any:
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
         workspace.artefacts.mkdir(parents=True, exist_ok=True)
         mlflow.create_experiment(EXPERIMENT, artifact_location=workspace.artefacts.resolve().as_uri())
-    mlflow.set_experiment(EXPERIMENT)
     return mlflow
+
+
+def start_run(mlflow: Any, name: str) -> Any:
+    """Begin a run of this product's experiment, as a context manager; no other code in this process is made to use that experiment."""
+    return mlflow.start_run(run_name=name, experiment_id=mlflow.get_experiment_by_name(EXPERIMENT).experiment_id)
 
 
 def nothing_trained(workspace: Workspace, target: str = "") -> ModelFault:

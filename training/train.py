@@ -27,7 +27,7 @@ from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
 from training import plots
-from training.tracking import CHALLENGER, LIBRARIES, flat, log_model, open_tracking, registered_name
+from training.tracking import CHALLENGER, LIBRARIES, flat, log_model, open_tracking, registered_name, start_run
 
 EXPLAINED_ROWS = 50
 LARGEST_EXPLANATION_ERROR = 1e-9
@@ -198,7 +198,7 @@ def _log(
     mlflow: Any, model: RiskModel, labelled: LandmarkFrames, test: Mapping[int, pd.DataFrame], policy: Policy, folder: Path
 ) -> Trained:
     error = explanation_error(model, labelled.frames)
-    with mlflow.start_run(run_name=f"{model.target}-{model.recipe.family}") as run:
+    with start_run(mlflow, f"{model.target}-{model.recipe.family}") as run:
         mlflow.log_params(flat(model.recipe.model_dump(mode="json", exclude={"search"})) | {"target": model.target})
         mlflow.log_params({f"policy.{name}": value for name, value in policy.model_dump(mode="json").items()})
         tags = {

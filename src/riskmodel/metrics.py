@@ -124,6 +124,23 @@ def lift_at_capacity(y: np.ndarray, score: np.ndarray, share: float) -> float:
     return precision_at_capacity(y, score, share) / float(y.mean()) if y.sum() else math.nan
 
 
+def gain_curve(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the corners of the line that tells which share of the leavers a list of which share of the students reaches.
+
+    Between corners the line is straight, as a lot decides between equal scores.
+
+    Returns
+    -------
+    tuple of numpy.ndarray, shape (corners,) each
+        Shares of the students invited, and of the leavers reached; NaN without leavers.
+    """
+    order = np.argsort(-score, kind="stable")
+    ends = np.unique(_ties(score[order])[1])
+    hits = np.cumsum(y[order])[ends - 1]
+    reached = hits / hits[-1] if len(hits) and hits[-1] else np.full(len(hits), np.nan)
+    return np.append(0.0, ends / max(1, len(y))), np.append(0.0, reached)
+
+
 def resamples(students: np.ndarray, seed: int, times: int = RESAMPLES) -> np.ndarray:
     """Draw students with replacement, again and again, and tell how often each row counts.
 

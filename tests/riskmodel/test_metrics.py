@@ -19,6 +19,7 @@ from riskmodel.metrics import (
     calibrated,
     calibration_line,
     found_at_capacity,
+    gain_curve,
     interval,
     lift_at_capacity,
     more_found,
@@ -174,6 +175,13 @@ def test_inviting_by_score_and_by_its_opposite_find_everybody_together(data: tup
     left, score = data
     both = found_at_capacity(left, score, share) + found_at_capacity(left, -score, 1 - share)
     assert both == pytest.approx(left.sum()) or share == 1.0
+
+
+@given(labels_and_scores, shares)
+def test_the_gain_curve_passes_through_the_recall_of_every_capacity(data: tuple[np.ndarray, np.ndarray], share: float) -> None:
+    left, score = data
+    invited, reached = gain_curve(left, score)
+    assert np.interp(share, invited, reached) == pytest.approx(recall_at_capacity(left, score, share), nan_ok=True, abs=1e-9)
 
 
 @given(labels_and_scores, st.integers(0, 1000), shares)
