@@ -1,7 +1,7 @@
 """Features of 34 million attendance rows: seconds and peak memory with DuckDB on two cores, and pandas on a tenth of them beside it.
 
-The rows are made once, straight in DuckDB, in a cache folder (`--cache`, by default below the system's temporary folder). Each measurement runs in a
-process of its own, so that its peak memory is its own.
+The rows are made once, straight in DuckDB, in a cache folder (`--cache`, by default below the system's temporary folder). Each measurement runs
+in a process of its own, so that its peak memory is its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ outcomes = { file = "outcomes.parquet" }
 
 
 def make(folder: Path, students: int) -> None:
-    """Write a contract folder with so many students, `SESSIONS` lessons each within the first hundred days, in order of date as a feed delivers them."""
+    """Write a contract folder with so many students and `SESSIONS` lessons each within the first hundred days."""
     import duckdb
 
     if (folder / "dataset.toml").exists():
@@ -46,7 +46,8 @@ def make(folder: Path, students: int) -> None:
     with duckdb.connect(config={"memory_limit": "1500MB", "temp_directory": str(folder / "spill")}) as connection:
         connection.execute("SELECT setseed(0.42)")
         connection.execute(
-            "CREATE TABLE students AS SELECT i, 'E' || lpad(i::VARCHAR, 7, '0') AS enrolment_id, 'P' || lpad((i % 600)::VARCHAR, 3, '0') AS programme, "
+            "CREATE TABLE students AS SELECT i, 'E' || lpad(i::VARCHAR, 7, '0') AS enrolment_id, "
+            "'P' || lpad((i % 600)::VARCHAR, 3, '0') AS programme, "
             f"0.55 + 0.4 * (hash(i) % 1000) / 1000 AS zeal FROM range({students}) t(i)"
         )
 
@@ -56,11 +57,13 @@ def make(folder: Path, students: int) -> None:
         write(
             "enrolments",
             "SELECT enrolment_id, 'S' || i AS student_id, '2024-2025' AS cohort, programme, DATE '2024-09-02' AS start_date, "
-            "DATE '2024-09-02' - CAST(hash(i + 7) % 200 AS INTEGER) AS enrolled_on, ['havo', 'mbo', 'vwo', 'other'][1 + i % 4] AS prior_education FROM students",
+            "DATE '2024-09-02' - CAST(hash(i + 7) % 200 AS INTEGER) AS enrolled_on, "
+            "['havo', 'mbo', 'vwo', 'other'][1 + i % 4] AS prior_education FROM students",
         )
         # Lessons on weekdays, with a week free of them; in order of date and otherwise mixed, as a registration system delivers them.
         connection.execute(
-            f"CREATE TABLE days AS SELECT row_number() OVER (ORDER BY day) - 1 AS nth, day FROM range({LAST_DAY}) t(day) WHERE day % 7 < 5 AND day // 7 <> 6"
+            "CREATE TABLE days AS SELECT row_number() OVER (ORDER BY day) - 1 AS nth, day "
+            f"FROM range({LAST_DAY}) t(day) WHERE day % 7 < 5 AND day // 7 <> 6"
         )
         connection.execute(
             "CREATE TABLE lessons AS SELECT k, day, 'C' || k % 6 AS course, 'L' || lpad(k::VARCHAR, 3, '0') AS session_id "
@@ -68,12 +71,14 @@ def make(folder: Path, students: int) -> None:
         )
         write(
             "attendance",
-            "SELECT enrolment_id, DATE '2024-09-02' + CAST(day AS INTEGER) AS date, course, programme || session_id AS session_id, 1 AS scheduled, "
-            "CAST(hash(i * 1000 + k) % 1000 < 1000 * zeal AS INTEGER) AS attended FROM lessons, students ORDER BY day, hash(i * 1000 + k + 1)",
+            "SELECT enrolment_id, DATE '2024-09-02' + CAST(day AS INTEGER) AS date, course, programme || session_id AS session_id, "
+            "1 AS scheduled, CAST(hash(i * 1000 + k) % 1000 < 1000 * zeal AS INTEGER) AS attended "
+            "FROM lessons, students ORDER BY day, hash(i * 1000 + k + 1)",
         )
         write(
             "results",
-            "SELECT enrolment_id, DATE '2024-09-02' + CAST(30 + 12 * k AS INTEGER) AS date, 'C' || k AS course, 'test 1' AS test, 1 AS attempt, "
+            "SELECT enrolment_id, DATE '2024-09-02' + CAST(30 + 12 * k AS INTEGER) AS date, 'C' || k AS course, 'test 1' AS test, "
+            "1 AS attempt, "
             "round(least(10, greatest(1, 4 + 4 * zeal + (hash(i * 10 + k) % 400) / 100 - 2)), 1) AS grade, 5 AS credits "
             "FROM range(5) tests(k), students WHERE hash(i * 77 + k) % 100 < 92",
         )
@@ -121,13 +126,15 @@ def run(cache: Path, students: int = STUDENTS, threads: int = 2) -> list[str]:
     duck = in_child(whole, "duckdb", threads)
     small, pandas = in_child(tenth, "duckdb", threads), in_child(tenth, "pandas", threads)
     rows = students * SESSIONS / 1e6
-    met = "met" if duck["features"] <= GOAL_SECONDS and duck["peak_mb"] <= GOAL_MB else "missed"
+    seconds, memory = duck["features"], duck["peak_mb"]
+    times = pandas["features"] / small["features"]
+    met = "met" if seconds <= GOAL_SECONDS and memory <= GOAL_MB else "missed"
     return [
         f"features of {rows:.1f} million attendance rows, {duck['students']:,} students, DuckDB, {threads} threads",
-        f"  features {duck['features']:.1f} s, peak memory {duck['peak_mb']:.0f} MB, reading and checking {duck['read_and_checked']:.1f} s before it",
+        f"  features {seconds:.1f} s, peak memory {memory:.0f} MB (reading and checking, {duck['read_and_checked']:.1f} s, included in the memory)",
         f"  goal {GOAL_SECONDS:.0f} s and {GOAL_MB:.0f} MB: {met}",
-        f"the same on a tenth: DuckDB {small['features']:.1f} s and {small['peak_mb']:.0f} MB, pandas {pandas['features']:.1f} s and {pandas['peak_mb']:.0f} MB "
-        f"({pandas['features'] / small['features']:.0f} times as long)",
+        f"the same on a tenth: DuckDB {small['features']:.1f} s and {small['peak_mb']:.0f} MB, "
+        f"pandas {pandas['features']:.1f} s and {pandas['peak_mb']:.0f} MB ({times:.1f} times as long)",
     ]
 
 

@@ -16,7 +16,17 @@ from riskmodel.tables import Frame
 
 RECENT_DAYS = 14
 NEVER = -100_000
-REDUCED = ("attended", "scheduled", "attended_recent", "scheduled_recent", "last_seen", "missed_since", "first_missed", "last_missed", "free_weeks")
+REDUCED = (
+    "attended",
+    "scheduled",
+    "attended_recent",
+    "scheduled_recent",
+    "last_seen",
+    "missed_since",
+    "first_missed",
+    "last_missed",
+    "free_weeks",
+)
 
 _WHY = "Attendance is what a student can change and a coach can talk about; research on early warning finds it first among early signs."
 

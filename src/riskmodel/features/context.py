@@ -50,12 +50,14 @@ class ProgrammeContext:
         stand_in : bool
             Whether the cohort's median may stand in; null otherwise, for words that name the programme.
         """
-        table = self.usual.reindex(columns=list(figures))
-        own = table.reindex(pd.MultiIndex.from_frame(place[["cohort", "programme"]]))
-        if not stand_in:
-            return pd.DataFrame(own.to_numpy(dtype=float), index=place.index, columns=list(figures))
-        everyone = table.reindex(pd.MultiIndex.from_arrays([place["cohort"], [EVERYONE] * len(place)]))
-        values = np.where(np.isnan(own.to_numpy(dtype=float)), everyone.to_numpy(dtype=float), own.to_numpy(dtype=float))
+        table = self.usual.reindex(columns=list(figures)).to_numpy(dtype=float)
+        table = np.vstack([table, np.full(len(figures), np.nan)])
+        row = {key: position for position, key in enumerate(self.usual.index)}
+        pairs = zip(place["cohort"], place["programme"], strict=True)
+        values = table[[row.get(pair, -1) for pair in pairs]]
+        if stand_in:
+            everyone = table[[row.get((cohort, EVERYONE), -1) for cohort in place["cohort"]]]
+            values = np.where(np.isnan(values), everyone, values)
         return pd.DataFrame(values, index=place.index, columns=list(figures))
 
     def for_cohort(self, cohort: str, like: str | None = None) -> ProgrammeContext:

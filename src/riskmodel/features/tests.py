@@ -133,7 +133,9 @@ def held_tests(taken: pd.DataFrame, place: pd.DataFrame, scale: GradeScale) -> p
     key = ["cohort", "programme", *_KEY]
     exempt = rows[rows["is_exempt"] > 0].groupby(key, sort=True).size().rename("exempt").reset_index()
     rows = rows[rows["is_exempt"] <= 0]
-    rows = rows.assign(points=_points(rows["first_grade"], scale), in_words=((rows["is_taken"] > 0) & rows["first_grade"].isna()).astype(float))
+    rows = rows.assign(
+        points=_points(rows["first_grade"], scale), in_words=((rows["is_taken"] > 0) & rows["first_grade"].isna()).astype(float)
+    )
     grouped = rows.groupby(key, sort=True)
     tests = grouped.agg(
         students=("first_day", "size"),
@@ -257,7 +259,12 @@ def _pairs(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: p
     order = held.sort_values(_KEY)
     order = order.assign(order=np.arange(len(order)))
     students = pd.DataFrame(
-        {"enrolment_id": place.index, "cohort": place["cohort"].to_numpy(), "programme": place["programme"].to_numpy(), "late": late.to_numpy()}
+        {
+            "enrolment_id": place.index,
+            "cohort": place["cohort"].to_numpy(),
+            "programme": place["programme"].to_numpy(),
+            "late": late.to_numpy(),
+        }
     )
     students["code"] = np.arange(len(place))
     pairs = students.merge(order, on=["cohort", "programme"], how="inner").drop(columns=["cohort", "programme"])

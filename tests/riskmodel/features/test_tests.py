@@ -192,3 +192,36 @@ def test_a_late_starter_for_whom_nothing_was_due_yet_has_missed_nothing(backend)
     enrolments = [*(enrolment(name) for name in NAMES), enrolment("late", start=30)]
     told = features(backend, everybody(20), START_DATE + dt.timedelta(days=60), enrolments).loc["late"]
     assert figures(told).isna().all()
+
+
+def test_points_sum_up_what_was_taken_against_what_the_others_have(backend):
+    rows = [*everybody(20, "a", 10.0, but=("e5",)), *everybody(30, "b", 5.5)]
+    told = features(backend, rows)["tests_points_vs_programme"]
+    assert told["e0"] == pytest.approx((1 - 5 / 6) + 0)
+    assert told["e5"] == pytest.approx((0 - 5 / 6) + 0)
+
+
+def test_points_of_tests_that_few_have_taken_count_and_nobody_has_missed_those(backend):
+    names = [f"e{number}" for number in range(20)]
+    rows = [result(name, 20, "early", 10.0) for name in names[:5]]
+    told = features(backend, rows, enrolments=[enrolment(name) for name in names])
+    assert told["tests_missed_share"].isna().all()
+    assert told.loc["e0", "tests_points_vs_programme"] == pytest.approx(1 - 5 / 20)
+    assert told.loc["e9", "tests_points_vs_programme"] == pytest.approx(-5 / 20)
+
+
+def test_neither_exemptions_nor_results_in_words_cost_points(backend):
+    rows = [
+        *everybody(20, grade=7.0, but=("e4", "e5")),
+        result("e4", 20, grade=None, status="exempt"),
+        result("e5", 20, grade=None, status="passed"),
+    ]
+    told = features(backend, rows)["tests_points_vs_programme"]
+    assert told[["e4", "e5"]].isna().all()
+    np.testing.assert_allclose(told[NAMES[:4]], 0, atol=1e-12)
+
+
+def test_results_in_words_alone_give_no_points_to_compare(backend):
+    told = features(backend, [result(name, 20, grade=None, status="passed") for name in NAMES[:4]])
+    assert told["tests_points_vs_programme"].isna().all()
+    assert told.loc["e5", "first_test_missed"] == 1

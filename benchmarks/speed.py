@@ -1,0 +1,26 @@
+"""Every claim on speed, section after section; each is a module beside this one that can be run alone."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import explain_speed
+import features_speed
+
+
+def main() -> None:
+    """Run the sections and print their lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "riskmodel-benchmark", help="where made-up data are kept"
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    told = parser.parse_args()
+    for lines in (features_speed.run(told.cache, threads=told.threads), explain_speed.run()):
+        print("\n".join(lines), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()
