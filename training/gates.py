@@ -75,7 +75,11 @@ def judge(target: str, measured: Mapping[str, Any], policy: Policy) -> Verdict:
         return Verdict(target, (), "no cohort was held out, so nothing was measured; a second closed cohort is needed.")
     missing = [day for day in policy.promote_at if str(day) not in measured]
     if missing:
-        return Verdict(target, (), f"nothing was measured at day {', '.join(map(str, missing))}, which policy.toml names in promote_at.")
+        return Verdict(
+            target,
+            (),
+            f"the policy asks for day {', '.join(map(str, missing))}; measured are {', '.join(measured)}. Mend promote_at in policy.toml.",
+        )
     capacity = measured[str(policy.promote_at[0])]["capacity_share"]
     if capacity != policy.capacity_share:
         then, now = f"{100 * capacity:g} %", f"{100 * policy.capacity_share:g} %"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from riskmodel.errors import ModelFault
+from riskmodel.files import writing_fault
 from riskmodel.model import RiskModel, load_model
 from riskmodel.workspace import Workspace
 
@@ -43,7 +45,9 @@ def open_tracking(workspace: Workspace, *, make: bool = False) -> Any:
     Raises
     ------
     ModelFault
-        Nothing was trained in this workspace yet, and it is not to be made.
+        Nothing was trained in this workspace yet and it is not to be made, or its registry is damaged.
+    RiskModelError
+        The workspace can't be written.
     """
     if not make and not workspace.registry.exists():
         raise nothing_trained(workspace)
@@ -54,13 +58,37 @@ def open_tracking(workspace: Workspace, *, make: bool = False) -> Any:
     warnings.filterwarnings("ignore", module=r"mlflow.*")
     for name in _RUN_OF_ANOTHER:
         os.environ.pop(name, None)
-    workspace.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        workspace.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_fault(error, workspace.folder) from error
     mlflow.set_tracking_uri(workspace.tracking_uri)
     mlflow.set_registry_uri(workspace.tracking_uri)
-    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        workspace.artefacts.mkdir(parents=True, exist_ok=True)
-        mlflow.create_experiment(EXPERIMENT, artifact_location=workspace.artefacts.resolve().as_uri())
+    with _registry_faults(workspace):
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            workspace.artefacts.mkdir(parents=True, exist_ok=True)
+            mlflow.create_experiment(EXPERIMENT, artifact_location=workspace.artefacts.resolve().as_uri())
     return mlflow
+
+
+@contextlib.contextmanager
+def _registry_faults(workspace: Workspace) -> Iterator[None]:
+    """Turn a registry that can't be used into an error that says what to do."""
+    try:
+        yield
+    except Exception as error:
+        told = str(error).lower()
+        if "not a database" in told or "malformed" in told:
+            remedy = "Put it back from a backup, or move it away and train again."
+            raise ModelFault(
+                "this file is no registry of MLflow, or it is damaged.", place=str(workspace.registry), remedy=remedy
+            ) from error
+        if "out-of-date database schema" in told:
+            remedy = f"Make a copy of it, then run 'mlflow db upgrade {workspace.tracking_uri}'."
+            raise ModelFault(
+                "this registry was made by another version of MLflow.", place=str(workspace.registry), remedy=remedy
+            ) from error
+        raise
 
 
 def start_run(mlflow: Any, name: str) -> Any:

@@ -215,7 +215,7 @@ def _log(
             mlflow.log_dict(model.measured, "measured.json")
             for day, figures in model.measured.items():
                 mlflow.log_metrics(_numbers(figures), step=int(day))
-            _log_plots(mlflow, model, test, policy)
+            _log_plots(mlflow, model, {day: frame for day, frame in test.items() if str(day) in model.measured}, policy)
         registered = log_model(mlflow, model, labelled.frames[model.landmarks[-1]])
         mlflow.MlflowClient().set_registered_model_alias(registered_name(model.target), CHALLENGER, registered)
         return Trained(replace(model, version=registered), run.info.run_id, registered)

@@ -70,7 +70,7 @@ def test_without_a_test_cohort_nothing_is_promoted() -> None:
 
 def test_a_landmark_that_was_not_measured_refuses() -> None:
     verdict = judge("leave", {"28": figures()}, POLICY)
-    assert "nothing was measured at day 56" in verdict.reason
+    assert "the policy asks for day 56; measured are 28. Mend promote_at" in verdict.reason
 
 
 def test_figures_at_another_capacity_than_the_policy_s_prove_nothing() -> None:

@@ -91,11 +91,11 @@ def evaluate(
 
     with progress() as listener:
         found = run(folder, workspace(), cohort=cohort, progress=listener)
+    for note in found.notes:
+        say(f"Note: {note}")
     for target, (alias, model) in found.models.items():
         say(f"{target}: {alias} version {model.version}, learnt from {', '.join(model.facts.trained_on)}, scored on {found.cohort}")
         _print_figures(row for row in found.measured if row["target"] == target)
-    for note in found.notes:
-        say(f"Note: {note}")
     if json_file is not None:
         with atomic_file(json_file) as temporary:
             temporary.write_text(json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
