@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import check_speed
 import explain_speed
 import features_speed
 
@@ -18,7 +19,7 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=2)
     told = parser.parse_args()
-    for lines in (features_speed.run(told.cache, threads=told.threads), explain_speed.run()):
+    for lines in (check_speed.run(told.cache), features_speed.run(told.cache, threads=told.threads), explain_speed.run()):
         print("\n".join(lines), end="\n\n")
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import pandas as pd
 
 from riskmodel.contract import conversion as convert
 from riskmodel.contract.conversion import Source
-from riskmodel.contract.definition import DatasetDefinition, ExtraColumn, Table, is_sensitive_name
+from riskmodel.contract.definition import DatasetDefinition, ExtraColumn, Table, is_sensitive_name, is_unsaid
 from riskmodel.contract.findings import CheckReport, Finding
 from riskmodel.contract.reading import ROW, RawTable, Unreadable, literal, quoted, read_raw, unreadable
 from riskmodel.dates import from_epoch_day
@@ -26,7 +28,7 @@ ROWS_SHOWN = 5
 _SHOWN = 40
 LONGEST_ENROLMENT = 400
 FIRST_DATE, LAST_DATE = 7305, 47846  # epoch days of 1990-01-01 and 2100-12-31
-_MANY_ROWS = 4_000_000
+_MANY_ROWS = 40_000_000
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "enrolments": ("enrolment_id", "student_id", "cohort", "programme", "start_date"),
@@ -393,16 +395,28 @@ class DatasetCheck:
         return f"(SELECT * FROM {relation} WHERE NOT ({' OR '.join(breaking.values())}))"
 
     def _find_repeated_sessions(self, view: str, relation: str, rules: Sequence[Rule]) -> bool:
-        """Note the usable rows that repeat a session, a part of the keys at a time so that memory stays bounded."""
+        """Note the usable rows that repeat a session.
+
+        Sessions are compared by a 64-bit hash first, sorted in memory a part at a time: 34 million take some 300 MB and a few seconds, where
+        a hash table of them would not fit. What seems repeated is then compared by its own values.
+        """
         rows = self._one(f"SELECT count(*) FROM {view}")[0]
         parts = max(1, rows // _MANY_ROWS)
         key = "hash(enrolment_id, session_id)"
-        self.connection.execute("CREATE OR REPLACE TABLE repeated_keys (key UBIGINT)")
+        repeated = []
         for part in range(parts):
-            here = f"session_id IS NOT NULL AND {key} % {parts} = {part}"
-            keys = f"SELECT {key} AS key FROM {view} WHERE {here}"
-            if self._one(f"SELECT count(*) - count(DISTINCT key) FROM ({keys})")[0]:
-                self.connection.execute(f"INSERT INTO repeated_keys SELECT key FROM ({keys}) GROUP BY key HAVING count(*) > 1")
+            keys = f"SELECT {key} AS key FROM {view} WHERE session_id IS NOT NULL"
+            if parts > 1:
+                keys += f" AND {key} % {parts} = {part}"
+            hashes = np.asarray(self.connection.execute(keys).fetchnumpy()["key"])
+            hashes.sort()
+            repeated.append(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]))
+        found = pd.DataFrame({"key": np.concatenate(repeated)})
+        if found.empty:
+            return False
+        self.connection.register("repeated", found)
+        self.connection.execute("CREATE OR REPLACE TABLE repeated_keys AS SELECT key FROM repeated")
+        self.connection.unregister("repeated")
         usable = " AND ".join(f"NOT coalesce({rule.condition}, false)" for rule in rules if rule.apart)
         candidates = f"t.session_id IS NOT NULL AND hash(t.enrolment_id, t.session_id) IN (SELECT key FROM repeated_keys) AND {usable}"
         nth = f"row_number() OVER (PARTITION BY enrolment_id, session_id ORDER BY {ROW}) AS nth"
@@ -456,7 +470,12 @@ class DatasetCheck:
 
     def _check_outcomes(self, raw: RawTable) -> None:
         table = self.definition.tables["outcomes"]
-        view, _ = self._typed("outcomes", raw, OUTCOME_COLUMNS, table)
+        typed, _ = self._typed("outcomes", raw, OUTCOME_COLUMNS, table)
+        if is_unsaid(self.definition.outcome.measured_on):
+            self._fault("outcome_undefined", "outcomes", "outcome")
+        # A list of all students may tell outcomes only where they are known: a blank one is no outcome yet, and not a broken row.
+        view = f"(SELECT * FROM {typed} WHERE outcome IS NOT NULL)"
+        raw = replace(raw, rows=self._one(f"SELECT count(*) FROM {view}")[0])
         known = ", ".join(literal(outcome) for outcome in OUTCOMES)
         joined = f"SELECT d.*, d.outcome IN ({known}) AS recognised FROM {view} d"
         if "enrolments" in self.clean:
@@ -470,8 +489,7 @@ class DatasetCheck:
         )
         rules = [
             Rule("row_incomplete", "enrolment_id", "t.enrolment_id IS NULL"),
-            Rule("outcome_unknown", "outcome", "t.outcome IS NOT NULL AND NOT t.recognised", example="t.outcome"),
-            Rule("row_incomplete", "outcome", "t.outcome IS NULL"),
+            Rule("outcome_unknown", "outcome", "NOT t.recognised", example="t.outcome"),
             Rule("outcome_twice", "outcome", "t.enrolment_id IS NOT NULL AND t.recognised AND t.kinds > 1"),
             Rule("outcome_repeated", "enrolment_id", "t.enrolment_id IS NOT NULL AND t.recognised AND t.nth > 1 AND t.kinds = 1"),
         ]

@@ -51,6 +51,14 @@ def is_sensitive_name(column: str) -> bool:
     return any(f"_{word}_" in f"_{parts}_" for word in SENSITIVE_WORDS) or any(stem in whole for stem in _SENSITIVE_STEMS)
 
 
+UNSAID = "?"
+
+
+def is_unsaid(text: str) -> bool:
+    """Tell whether a text that nobody can find out but the institution still waits to be written."""
+    return text.strip() in ("", UNSAID)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
