@@ -102,12 +102,14 @@ def measure(folder: Path, backend: str, threads: int) -> dict[str, float]:
 
 def peak_mb() -> float:
     """Give this process's peak memory in MB; NaN where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # `getrusage` would count the parent's memory too, from which this process was forked
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / (1 << 10)
     try:
         import resource
     except ImportError:
         return float("nan")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20) if sys.platform == "darwin" else peak / (1 << 10)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 
 
 def in_child(folder: Path, backend: str, threads: int) -> dict[str, float]:
