@@ -402,12 +402,12 @@ def fit_model(
     members: dict[int, Member] = {}
     if pooled:
         progress(0, 1, f"fitting {target}")
-        parts = _fit_parts(_Sample.join(list(samples.values())), design, recipe)
+        parts = _fit_parts(_Sample.join(list(samples.values())), design, recipe.for_target(target))
         members = {landmark: parts.member(sample, recipe, len(design.columns)) for landmark, sample in samples.items()}
     else:
         for place, (landmark, sample) in enumerate(samples.items()):
             progress(place, len(samples), f"fitting {target} at day {landmark}")
-            members[landmark] = _fit_parts(sample, design, recipe).member(sample, recipe, len(design.columns))
+            members[landmark] = _fit_parts(sample, design, recipe.for_target(target)).member(sample, recipe, len(design.columns))
     progress(1, 1, f"fitted {target}")
     return RiskModel(target, catalogue, design, members, recipe, facts or ModelFacts(), contexts=contexts or {})
 
@@ -507,7 +507,7 @@ def _blend_weight(out_of_fold: np.ndarray, y: np.ndarray, recipe: Recipe) -> flo
         return 1.0
     if recipe.family == "lightgbm":
         return 0.0
-    if recipe.blend_weight is not None:
+    if isinstance(recipe.blend_weight, float):
         return recipe.blend_weight
     losses = {}
     for weight in _BLEND_GRID:

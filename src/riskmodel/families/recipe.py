@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from riskmodel.errors import ConfigurationFault
 from riskmodel.resources import family_file
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
@@ -38,7 +41,7 @@ class Recipe(_Part):
     """How a model is fitted, apart from the data.
 
     `layout` is 'per_landmark' (a model of its own for each landmark) or 'pooled' (one that knows the day). `blend_weight` is the share of
-    the logistic regression in a blend; without it the share is chosen on out-of-fold predictions.
+    the logistic regression in a blend, for all targets or for each; without it the share is chosen on out-of-fold predictions.
     """
 
     family: Literal["logistic", "lightgbm", "blend"] = "blend"
@@ -48,10 +51,16 @@ class Recipe(_Part):
     folds: int = Field(default=5, ge=2, description="Folds of students where there is one cohort.")
     background: int = Field(default=2000, ge=10, description="Most training students per landmark that explanations are told against.")
     programme: bool = Field(default=True, description="Whether the programme itself is a feature.")
-    blend_weight: float | None = Field(default=None, ge=0, le=1)
+    blend_weight: Share | dict[Literal["dropout", "leave"], Share] | None = None
     logistic: LogisticParameters = LogisticParameters()
     lightgbm: BoostedParameters = BoostedParameters()
     search: dict[str, Any] = Field(default_factory=dict, description="Ranges that a search may try; not used in fitting.")
+
+    def for_target(self, target: str) -> Recipe:
+        """Give the recipe with the blend's share of one target alone."""
+        if not isinstance(self.blend_weight, dict):
+            return self
+        return self.model_copy(update={"blend_weight": {str(name): share for name, share in self.blend_weight.items()}.get(target)})
 
 
 def read_recipe(name_or_path: str | Path) -> Recipe:
