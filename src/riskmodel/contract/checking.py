@@ -237,9 +237,19 @@ class DatasetCheck:
             self.findings.append(Finding("too_many_warnings", "fault", finding.table, finding.column, finding.rows, finding.count, figures))
 
     def _apply(
-        self, name: str, raw: RawTable, relation: str, rules: Sequence[Rule], columns: Mapping[str, str], select: Mapping[str, str]
+        self,
+        name: str,
+        raw: RawTable,
+        relation: str,
+        rules: Sequence[Rule],
+        columns: Mapping[str, str],
+        select: Mapping[str, str],
+        alone: str | None = None,
     ) -> None:
         """Count every rule in one pass, name the rows of those that are broken, and make `clean_NAME` without them.
+
+        `alone` holds the same rows without what the rules look up elsewhere. Where no row is set apart `clean_NAME` reads those: the lookup would
+        cost every later reading a join of all rows.
 
         A row counts for the first rule only that sets it apart; a rule that sets nothing apart looks at the rows that stay.
         """
@@ -268,7 +278,8 @@ class DatasetCheck:
                 broken.append(f"coalesce({rule.condition}, false)")
         where = f" WHERE NOT ({' OR '.join(broken)})" if broken else ""
         listed = ", ".join(f"{sql} AS {column}" for column, sql in select.items())
-        self.connection.execute(f"CREATE OR REPLACE VIEW clean_{name} AS SELECT {listed} FROM {relation} t{where}")
+        source = relation if broken else alone or relation
+        self.connection.execute(f"CREATE OR REPLACE VIEW clean_{name} AS SELECT {listed} FROM {source} t{where}")
         self.clean[name] = f"clean_{name}"
         shares = {column: gap / kept if kept else 0.0 for column, gap in zip(columns, gaps, strict=True)}
         self._tables.append(
@@ -385,7 +396,7 @@ class DatasetCheck:
             rules.append(Rule("session_twice", "session_id", f"t.{ROW} IN (SELECT {ROW} FROM repeated_sessions)"))
         select = {column: f"t.{column}" for column in ATTENDANCE_COLUMNS}
         select["known_on"] = f"coalesce(t.known_on, t.date + {self.definition.delays.attendance})"
-        self._apply("attendance", raw, relation, rules, ATTENDANCE_COLUMNS, select)
+        self._apply("attendance", raw, relation, rules, ATTENDANCE_COLUMNS, select, self._without_unreadable(view, breaking))
 
     @staticmethod
     def _without_unreadable(relation: str, breaking: Mapping[str, str]) -> str:
@@ -541,7 +552,7 @@ class DatasetCheck:
         select = {column: f"t.{column}" for column in EXTRA_COLUMNS}
         select["known_on"] = f"coalesce(t.known_on, t.date + {self.definition.delays.extra})"
         relation = self._without_unreadable(self._with_enrolments(view), breaking)
-        self._apply(name, raw, relation, self._dated_rules(), EXTRA_COLUMNS, select)
+        self._apply(name, raw, relation, self._dated_rules(), EXTRA_COLUMNS, select, self._without_unreadable(view, breaking))
 
     # --- what was found ------------------------------------------------------------------------------------------------------------
 
