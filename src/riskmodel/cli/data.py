@@ -41,3 +41,28 @@ def check(
     say(report.to_json(language.value) if json else report.to_text(language.value))
     if report.faults:
         raise typer.Exit(EXIT_FAULT)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, _FOLDER],
+    language: Annotated[Language, typer.Option(help="Language of the comments.")] = Language.EN,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a dataset.toml that is there already.")] = False,
+) -> None:
+    """Propose a dataset.toml from the headers and values of the tables in a folder."""
+    from riskmodel.contract.definition import FILE_NAME
+    from riskmodel.contract.proposing import propose
+    from riskmodel.errors import RiskModelError
+    from riskmodel.files import atomic_file
+
+    target = folder / FILE_NAME
+    if target.exists() and not replace:
+        raise RiskModelError("this file is there already.", place=str(target), remedy="Move it away, or say --replace.")
+    proposal = propose(folder, language.value)
+    with atomic_file(target) as temporary:
+        temporary.write_text(proposal.text, encoding="utf-8", newline="\n")
+    for table, file in proposal.placed.items():
+        say(f"{table}: {file}")
+    for text in proposal.unplaced:
+        say(f"? {text}")
+    say(f"Written: {target}")
