@@ -53,8 +53,9 @@ def open_tracking(workspace: Workspace, *, make: bool = False) -> Any:
         raise nothing_trained(workspace)
     import mlflow
 
+    # What goes wrong is raised as well, and told once, with a remedy.
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"mlflow.*")
     for name in _RUN_OF_ANOTHER:
         os.environ.pop(name, None)
@@ -122,18 +123,16 @@ def load_registered(mlflow: Any, target: str, alias: str) -> RiskModel | None:
     ModelFault
         The registry names a model whose files are gone or damaged.
     """
-    from mlflow.exceptions import MlflowException
+    from mlflow.utils.file_utils import local_file_uri_to_path
 
     version = registered_version(mlflow, target, alias)
     if version is None:
         return None
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{registered_name(target)}/{version.version}"))
-    except (MlflowException, OSError) as error:
-        raise ModelFault(
-            f"the files of {registered_name(target)} version {version.version} are gone ({type(error).__name__}).",
-            remedy="Train once more.",
-        ) from None
+    # MLflow's own download writes into the folder that it reads; this looks only.
+    folder = Path(local_file_uri_to_path(mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)))
+    if not folder.is_dir():
+        what = f"the files of {registered_name(target)} version {version.version} are gone."
+        raise ModelFault(what, place=str(folder), remedy="Put the workspace back as it was, or train once more.")
     return replace(load_model(folder / "artifacts" / MODEL_ARTEFACT), version=str(version.version))
 
 
