@@ -73,7 +73,15 @@ DAILY = Setting(
     },
 )  # fmt: skip
 # Where choices are made: nothing of 2014B is looked at.
-VALIDATION = Setting("oulad, 2013B to 2013J (validation)", "RISKMODEL_OULAD", "oulad", None, ("2013B",), "2013J", {key: (float("nan"), None) for key in FORTNIGHTS.yardstick})
+VALIDATION = Setting(
+    "oulad, 2013B to 2013J (validation)",
+    "RISKMODEL_OULAD",
+    "oulad",
+    None,
+    ("2013B",),
+    "2013J",
+    {key: (float("nan"), None) for key in FORTNIGHTS.yardstick},
+)
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,9 @@ def _measure_target(
             others |= _plain_learners(design, learnt, test, target)
         reached = round(figures["roc_auc"], 3) >= yardstick
         told = {name: figures[name] for name in FIGURES}
-        lines.append(Line(setting.name, target, day, **told, yardstick=yardstick, yardstick_precision=precision, reached=reached, others=others))
+        lines.append(
+            Line(setting.name, target, day, **told, yardstick=yardstick, yardstick_precision=precision, reached=reached, others=others)
+        )
     return lines
 
 
@@ -156,7 +166,8 @@ def _plain_learners(design: Design, learnt: pd.DataFrame, test: pd.DataFrame, ta
     """Give the ROC AUC of a random forest and of LightGBM as they come, on the same features."""
     X, y = design.matrix(learnt), learnt[target].to_numpy()
     forest = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True), RandomForestClassifier(500, min_samples_leaf=5, n_jobs=2, random_state=20)
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        RandomForestClassifier(500, min_samples_leaf=5, n_jobs=2, random_state=20),
     )
     forest.fit(X, y)
     trees = lightgbm.LGBMClassifier(random_state=20, n_jobs=2, verbosity=-1).fit(X, y)
