@@ -11,15 +11,17 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from institution import LANDMARKS, Shop
+from institution import LANDMARKS, Shop, write_policy
 
 from riskmodel.contract.dataset import load_dataset
-from riskmodel.errors import ConfigurationFault, DataFault
+from riskmodel.errors import ConfigurationFault, DataFault, ModelFault
 from riskmodel.families.recipe import Recipe
 from riskmodel.landmarks import landmark_frames
+from riskmodel.model import Explanation
 from riskmodel.workspace import Workspace
+from training.promote import promote
 from training.tracking import CHALLENGER, load_registered, open_tracking, registered_name, registered_version, typical_input
-from training.train import fit_targets, train
+from training.train import explanation_error, fit_targets, train
 
 
 def logged_files(shop: Shop, target: str) -> Path:
@@ -129,6 +131,37 @@ def test_with_one_closed_cohort_models_are_fitted_and_nothing_is_measured(
     assert model.facts.trained_on == ("2019",)
     assert model.facts.tested_on == ""
     assert model.measured == {}
+
+
+@pytest.mark.slow
+def test_a_test_cohort_of_whom_nobody_left_is_logged_and_shows_no_signal(
+    institution: Callable[..., Path], workspace_at: Callable[[Path], Workspace], tmp_path: Path, quick: Recipe
+) -> None:
+    folder, workspace = institution(tmp_path / "data", students=150), workspace_at(tmp_path / "workspace")
+    write_policy(folder)
+    outcomes = pd.read_csv(folder / "outcomes.csv")
+    outcomes.loc[outcomes["enrolment_id"].str.startswith("2021"), "outcome"] = "continued"
+    outcomes.to_csv(folder / "outcomes.csv", index=False)
+    model = train(folder, workspace, quick, targets=("leave",))["leave"].model
+    assert model.measured["56"]["roc_auc"] is None
+    assert "no usable signal" in promote(workspace, targets=("leave",)).verdicts["leave"].reason
+
+
+class _Lying:
+    """A model whose contributions do not add up to what it decides."""
+
+    target = "leave"
+
+    def decision(self, frame: pd.DataFrame, landmark: int) -> np.ndarray:
+        return np.full(len(frame), 1e-8)
+
+    def explain(self, frame: pd.DataFrame, landmark: int) -> Explanation:
+        return Explanation(0.0, np.zeros((len(frame), 1)), ("attendance_share",))
+
+
+def test_a_model_whose_reasons_do_not_add_up_is_not_registered() -> None:
+    with pytest.raises(ModelFault, match="explanations of 'leave' miss its scores by 1e-08"):
+        explanation_error(_Lying(), {28: pd.DataFrame({"attendance_share": [0.5]})})  # type: ignore[arg-type]
 
 
 def test_without_a_closed_cohort_it_says_so_and_registers_nothing(institution: Callable[..., Path], tmp_path: Path, quick: Recipe) -> None:
