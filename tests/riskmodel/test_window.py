@@ -25,9 +25,20 @@ from handmade import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riskmodel.contract.dataset import load_dataset
 from riskmodel.features import build_features
 from riskmodel.frames import to_pandas
 from riskmodel.window import cut
+
+DEFINITION_OF_A_FOLDER = """name = "by hand"
+cohorts = [{ label = "2024", start = 2024-09-02 }]
+outcome = { measured_on = "1 October of the next year", switch_inside_counts = true, early_leavers_count = false }
+
+[tables]
+enrolments = { file = "enrolments.csv" }
+attendance = { file = "attendance.csv" }
+results = { file = "results.csv" }
+"""
 
 
 def scored(tables: Any, at: int | dt.date) -> list[str]:
@@ -199,6 +210,24 @@ def test_nothing_known_after_the_day_moves_anything_on_other_backends_either(bac
 @given(data=st.data())
 def test_nothing_known_after_the_day_moves_anything_in_many_tries(backend, data):
     unmoved(data, backend, data.draw(st.sampled_from(["landmark", "date"])))
+
+
+def test_a_row_set_apart_as_a_repetition_is_the_one_that_was_known_later(tmp_path):
+    """Reading sets repetitions apart before anything is cut: it must not keep a row known late for one that was known in time."""
+    (tmp_path / "dataset.toml").write_text(DEFINITION_OF_A_FOLDER, encoding="utf-8")
+    (tmp_path / "enrolments.csv").write_text(
+        "enrolment_id,student_id,cohort,programme,start_date\ne1,s1,2024,law,2024-09-02\n", encoding="utf-8"
+    )
+    lessons = ["e1,2024-09-03,2024-12-01,1,0,a", "e1,2024-09-03,2024-09-03,1,1,a"]
+    results = ["e1,2024-09-05,2024-12-01,t,1,3.0", "e1,2024-09-05,2024-09-06,t,1,8.0"]
+    (tmp_path / "attendance.csv").write_text(
+        "\n".join(["enrolment_id,date,known_on,scheduled,attended,session_id", *lessons]), encoding="utf-8"
+    )
+    (tmp_path / "results.csv").write_text("\n".join(["enrolment_id,date,known_on,test,attempt,grade", *results]), encoding="utf-8")
+    dataset = load_dataset(tmp_path)
+    told = build_features(cut(dataset.tables, 28), dataset.definition).iloc[0]
+    assert told["attendance_share"] == 1
+    assert told["fact_first_test_grade"] == 8
 
 
 def test_the_tampering_matters_once_it_is_known():

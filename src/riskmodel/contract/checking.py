@@ -430,7 +430,9 @@ class DatasetCheck:
         self.connection.unregister("repeated")
         usable = " AND ".join(f"NOT coalesce({rule.condition}, false)" for rule in rules if rule.apart)
         candidates = f"t.session_id IS NOT NULL AND hash(t.enrolment_id, t.session_id) IN (SELECT key FROM repeated_keys) AND {usable}"
-        nth = f"row_number() OVER (PARTITION BY enrolment_id, session_id ORDER BY {ROW}) AS nth"
+        # The row that was known first stays, so that a repetition known later can't change what an earlier day saw.
+        known = f"coalesce(known_on, date + {self.definition.delays.attendance})"
+        nth = f"row_number() OVER (PARTITION BY enrolment_id, session_id ORDER BY {known}, {ROW}) AS nth"
         self.connection.execute(
             f"CREATE OR REPLACE TABLE repeated_sessions AS SELECT {ROW} FROM (SELECT {ROW}, {nth} FROM {relation} t WHERE {candidates}) WHERE nth > 1"
         )
@@ -465,7 +467,7 @@ class DatasetCheck:
         self.connection.execute(
             f"CREATE OR REPLACE TABLE placed_results AS SELECT * EXCLUDE (attempt), attempt AS attempt_told, "
             f"coalesce(attempt, row_number() OVER ({by_test} ORDER BY date, known_on, {ROW})) AS attempt, "
-            f"row_number() OVER ({by_test}, attempt ORDER BY {ROW}) AS nth "
+            f"row_number() OVER ({by_test}, attempt ORDER BY coalesce(known_on, date + {definition.delays.results}), {ROW}) AS nth "
             f"FROM (SELECT *, {usable} AS usable FROM graded_results t)"
         )
         rules.append(Rule("attempt_twice", "attempt", "t.usable AND t.nth > 1 AND t.attempt_told IS NOT NULL"))
