@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from riskmodel.cli.context import progress, say
+from riskmodel.cli.context import progress, say, workspace
 from riskmodel.errors import EXIT_FAULT
 
 app = typer.Typer(help="Propose, check and describe a data folder; make or import one.", no_args_is_help=True)
@@ -66,3 +66,30 @@ def init(
     for text in proposal.unplaced:
         say(f"? {text}")
     say(f"Written: {target}")
+
+
+@app.command()
+def describe(
+    folder: Annotated[Path, _FOLDER],
+    output: Annotated[
+        Path | None, typer.Option(help="A folder for the page and the dictionary; 'description' in the workspace by default.")
+    ] = None,
+    language: Annotated[Language, typer.Option(help="Language of the page.")] = Language.EN,
+) -> None:
+    """Write a data dictionary, and a page with pictures of what the data hold; cells under ten students are left out."""
+    from riskmodel.contract.dataset import load_dataset
+    from riskmodel.contract.describing import describe as describe_dataset
+    from riskmodel.features import catalogue
+    from riskmodel.files import atomic_file
+    from riskmodel.output import write_output
+
+    target = output if output is not None else workspace().folder / "description"
+    with progress() as listener:
+        dataset = load_dataset(folder, progress=listener)
+        description = describe_dataset(dataset, catalogue(dataset.definition), language.value)
+    page = target / "description.html"
+    with atomic_file(page) as temporary:
+        temporary.write_text(description.html, encoding="utf-8", newline="\n")
+    tables = {"columns": description.dictionary, "features": description.features}
+    for path in (page, *write_output(tables, target / "data-dictionary.xlsx")):
+        say(f"Written: {path}")

@@ -1,0 +1,88 @@
+"""Plain pictures as SVG that stands in a page: bars, lines and stacked shares. Knows nothing of what it draws."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart by colour-blind people as well; lines have a stroke and stacked parts a hatch of their own.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_STROKES = ("-", "--", "-.", ":")
+_HATCHES = ("", "//", "..", "xx")
+_WIDTH = 8.0
+
+
+def _drawing(height: float) -> tuple[Figure, Axes]:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _svg(figure: Figure, name: str) -> str:
+    """Give the picture without names of its own that another picture in the page would carry too."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", text[text.index("<svg") :])
+
+
+def bars(names: Sequence[str] | pd.Series, values: pd.Series, unit: str, *, upright: bool = False) -> str:
+    """Draw a bar for each name; one without a value is named and left empty."""
+    labels, lengths = [str(name) for name in names], [0.0 if value != value else float(value) for value in values]
+    figure, axes = _drawing(3.2 if upright else 0.6 + 0.28 * max(len(labels), 1))
+    places = list(range(len(labels)))
+    if upright:
+        axes.bar(places, lengths, color=COLOURS[0])
+        axes.set_xticks(places, labels, rotation=0 if len(labels) < 14 else 60)
+        axes.set_ylabel(unit)
+    else:
+        axes.barh(places, lengths, color=COLOURS[0])
+        axes.set_yticks(places, labels)
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+    return _svg(figure, unit)
+
+
+def lines(series: Mapping[str, tuple[Any, Any]], across: str, up: str) -> str:
+    """Draw a line for each name."""
+    figure, axes = _drawing(3.4)
+    for place, (name, (x, y)) in enumerate(series.items()):
+        axes.plot(x, y, label=name, color=COLOURS[place % len(COLOURS)], linestyle=_STROKES[place % len(_STROKES)])
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.set_ylim(0, 100)
+    axes.legend(frameon=False, ncols=min(len(series), 4))
+    return _svg(figure, up)
+
+
+def stacked(names: Sequence[str], parts: Sequence[str], shares: pd.DataFrame, unit: str) -> str:
+    """Draw for each name a bar that is parted in shares; the last part is what is not shown, in grey."""
+    figure, axes = _drawing(1.2 + 0.4 * max(len(names), 1))
+    places, begun = list(range(len(names))), [0.0] * len(names)
+    colours = [*COLOURS[: len(parts) - 1], "#BBBBBB"]
+    for place, part in enumerate(parts):
+        lengths = [0.0 if value != value else float(value) for value in shares.iloc[:, place]]
+        axes.barh(places, lengths, left=begun, label=part, color=colours[place], hatch=_HATCHES[place % len(_HATCHES)], edgecolor="white")
+        begun = [before + length for before, length in zip(begun, lengths, strict=True)]
+    axes.set_yticks(places, list(names))
+    axes.invert_yaxis()
+    axes.set_xlabel(unit)
+    axes.set_xlim(0, 100)
+    axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    return _svg(figure, unit)
