@@ -500,15 +500,15 @@ class DatasetCheck:
             f"count(DISTINCT outcome) FILTER (WHERE recognised) OVER (PARTITION BY enrolment_id) AS kinds, "
             f"row_number() OVER (PARTITION BY enrolment_id, recognised ORDER BY {ROW}) AS nth FROM ({joined})"
         )
-        rules = [
-            Rule("row_incomplete", "enrolment_id", "t.enrolment_id IS NULL"),
+        rules = [Rule("row_incomplete", "enrolment_id", "t.enrolment_id IS NULL")]
+        if "enrolments" in self.clean:
+            rules += [Rule("enrolment_unknown", "enrolment_id", "t.kept IS NULL"), Rule("enrolment_set_apart", "enrolment_id", "NOT t.kept")]
+        rules += [
             Rule("outcome_unknown", "outcome", "NOT t.recognised", example="t.outcome"),
-            Rule("outcome_twice", "outcome", "t.enrolment_id IS NOT NULL AND t.recognised AND t.kinds > 1"),
-            Rule("outcome_repeated", "enrolment_id", "t.enrolment_id IS NOT NULL AND t.recognised AND t.nth > 1 AND t.kinds = 1"),
+            Rule("outcome_twice", "outcome", "t.kinds > 1"),
+            Rule("outcome_repeated", "enrolment_id", "t.nth > 1"),
         ]
         if "enrolments" in self.clean:
-            rules.append(Rule("enrolment_unknown", "enrolment_id", "t.enrolment_id IS NOT NULL AND t.kept IS NULL"))
-            rules.append(Rule("enrolment_set_apart", "enrolment_id", "NOT t.kept"))
             for cohort in self.definition.running_cohorts:
                 count = self._one(f"SELECT count(*) FROM placed_outcomes WHERE cohort = {literal(cohort)}")[0]
                 if count:
