@@ -9,6 +9,7 @@ from pathlib import Path
 import check_speed
 import explain_speed
 import features_speed
+import scoring_speed
 
 
 def main() -> None:
@@ -19,7 +20,12 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=2)
     told = parser.parse_args()
-    for lines in (check_speed.run(told.cache), features_speed.run(told.cache, threads=told.threads), explain_speed.run()):
+    for lines in (
+        check_speed.run(told.cache),
+        features_speed.run(told.cache, threads=told.threads),
+        scoring_speed.run(told.cache),
+        explain_speed.run(),
+    ):
         print("\n".join(lines), end="\n\n")
 
 

@@ -99,18 +99,19 @@ def build_with_context(
     taken = taken.astype(dict.fromkeys(_NO_TESTS[3:], float) | dict.fromkeys(_NO_TESTS[:3], "str"))
     # An engine hands over rows in any order, and sums of fractions depend on it in the last digit: models are to be the same bytes each time.
     taken = taken.sort_values(list(_NO_TESTS[:3]), ignore_index=True)
-    if context is None:
-        compared = [own_attendance[list(_ATTENDANCE_COMPARED)], own_declared[list(declared.compared(definition))]]
-        began = on_time(place, enrolments["start_date"])
-        held = tests.held_tests(taken, place[began], definition.grades)
-        context = ProgrammeContext(usual_figures(pd.concat(compared, axis=1)[began], place[began]), held)
     lead = start.measure(enrolments, definition)
+    began = on_time(place, enrolments["start_date"])
+    held = tests.held_tests(taken, place[began], definition.grades) if context is None else context.tests
+    own_tests = tests.measure(taken, place, held, lead["started_late_days"], definition.grades)
+    if context is None:
+        compared = [own_attendance[list(_ATTENDANCE_COMPARED)], own_tests[list(tests.RANKED)], own_declared[list(declared.compared(definition))]]
+        context = ProgrammeContext(usual_figures(pd.concat(compared, axis=1)[began], place[began], tests.RANKED), held)
     facts = pd.DataFrame(
         {"fact_prior_education": enrolments["prior_education"], "fact_enrolled_days_before": lead["enrolment_lead_days"]}, index=index
     )
     parts = [
         attendance.compare(own_attendance, context, place),
-        tests.measure(taken, place, context, lead["started_late_days"], definition.grades),
+        tests.compare(own_tests, context, place),
         prior_education.measure(enrolments, definition),
         lead,
         declared.compare(own_declared, context, place, definition),

@@ -145,7 +145,7 @@ def compare(own: pd.DataFrame, context: ProgrammeContext, place: pd.DataFrame) -
     own : pandas.DataFrame
         What `measure` gives.
     context : ProgrammeContext
-        The programmes' medians at the same cut.
+        What is usual in the programmes at the same cut.
     place : pandas.DataFrame
         cohort and programme, same index.
     """

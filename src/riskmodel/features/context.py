@@ -16,6 +16,7 @@ LEAST_STUDENTS = 5
 DUE_SHARE = 0.5
 HELD_SHARE = 0.05
 EVERYONE = "*"
+QUANTILES = tuple(range(0, 101, 5))
 
 TEST_COLUMNS = ("course", "test", "due", "first_day", "median_day", "grade_mean", "grade_sd", "points", "credits")
 
@@ -27,8 +28,8 @@ class ProgrammeContext:
     Attributes
     ----------
     usual : pandas.DataFrame
-        Index (cohort, programme); one column per compared figure with its median. The programme `EVERYONE` holds the cohort's own
-        median, which stands in for programmes with fewer than `LEAST_STUDENTS` students.
+        Index (cohort, programme); one column per compared figure with its median, and for ranked figures columns FIGURE@Q with the Q-th percentile for each of
+        `QUANTILES`. The programme `EVERYONE` holds the cohort's own, which stands in for programmes with fewer than `LEAST_STUDENTS` students.
     tests : pandas.DataFrame
         One row per test with results by then: cohort, programme, course, test, due (1 where `DUE_SHARE` of the students asked have a known result,
         else 0), first_day, median_day (days since the start), grade_mean, grade_sd (of first attempts), points (mean share of the grade scale
@@ -59,6 +60,27 @@ class ProgrammeContext:
             everyone = table[[row.get((cohort, EVERYONE), -1) for cohort in place["cohort"]]]
             values = np.where(np.isnan(values), everyone, values)
         return pd.DataFrame(values, index=place.index, columns=list(figures))
+
+    def ranks(self, place: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+        """Give where each student's figures stand among the programme's: 0 the lowest, 1 the highest, equal ones in the middle of their like.
+
+        Parameters
+        ----------
+        place : pandas.DataFrame
+            cohort and programme per student.
+        own : pandas.DataFrame
+            The students' own figures, same index; columns are figures of `usual`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Same columns; null where the figure or the programme's is not known.
+        """
+        found = {}
+        for figure in own.columns:
+            points = self.medians(place, [f"{figure}@{quantile}" for quantile in QUANTILES]).to_numpy()
+            found[figure] = _rank_among(own[figure].to_numpy(dtype=float), points)
+        return pd.DataFrame(found, index=place.index)
 
     def for_cohort(self, cohort: str, like: str | None = None) -> ProgrammeContext:
         """Give the context of one cohort under the name of another, so that new students are compared with the last ones known.
@@ -99,6 +121,18 @@ class ProgrammeContext:
         return cls(usual, tests)
 
 
+def _rank_among(values: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Give the place of each value, shape (n,), among the sorted points of its row, shape (n, m), as a share from 0 to 1."""
+    most = points.shape[1] - 1
+    below, up_to = (points < values[:, None]).sum(axis=1), (points <= values[:, None]).sum(axis=1)
+    rows = np.arange(len(values))
+    left, right = np.clip(below - 1, 0, most), np.clip(below, 0, most)
+    low, gap = points[rows, left], points[rows, right] - points[rows, left]
+    between = left + np.divide(values - low, gap, out=np.zeros(len(values)), where=gap > 0)
+    place = np.where(up_to > below, (below + up_to - 1) / 2, np.clip(between, 0, most)) / most
+    return np.asarray(np.where(np.isnan(values) | np.isnan(points).any(axis=1), np.nan, place.round(9)))
+
+
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(key): value for key, value in row.items()} for row in plain.to_dict(orient="records")]
@@ -126,8 +160,8 @@ def on_time(place: pd.DataFrame, start_date: pd.Series) -> pd.Series:
     return start <= usual
 
 
-def usual_figures(own: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
-    """Give the median of every column per cohort and programme, and per cohort as a whole.
+def usual_figures(own: pd.DataFrame, place: pd.DataFrame, ranked: Sequence[str] = ()) -> pd.DataFrame:
+    """Give the median and the percentiles of every column per cohort and programme, and per cohort as a whole.
 
     Parameters
     ----------
@@ -135,6 +169,8 @@ def usual_figures(own: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
         One row per enrolment, numeric.
     place : pandas.DataFrame
         cohort and programme, same index.
+    ranked : sequence of str
+        Columns whose percentiles are kept as well.
 
     Returns
     -------
@@ -143,7 +179,17 @@ def usual_figures(own: pd.DataFrame, place: pd.DataFrame) -> pd.DataFrame:
     """
     joined = pd.concat([place[["cohort", "programme"]], own], axis=1)
     per_programme = joined.groupby(["cohort", "programme"], sort=True)
-    medians = per_programme.median()[per_programme.size() >= LEAST_STUDENTS]
-    everyone = joined.drop(columns="programme").groupby("cohort", sort=True).median()
+    programmes = _spread(per_programme, ranked)[per_programme.size() >= LEAST_STUDENTS]
+    everyone = _spread(joined.drop(columns="programme").groupby("cohort", sort=True), ranked)
     everyone.index = pd.MultiIndex.from_arrays([everyone.index, [EVERYONE] * len(everyone)], names=["cohort", "programme"])
-    return pd.concat([medians, everyone]).sort_index()
+    return pd.concat([programmes, everyone]).sort_index()
+
+
+def _spread(grouped: Any, ranked: Sequence[str]) -> pd.DataFrame:
+    """Give the median of every column, and the percentiles of some as FIGURE@Q."""
+    medians: pd.DataFrame = grouped.median()
+    if not ranked:
+        return medians
+    points = grouped[list(ranked)].quantile([quantile / 100 for quantile in QUANTILES]).unstack().round(9)
+    points.columns = [f"{figure}@{round(100 * quantile)}" for figure, quantile in points.columns]
+    return pd.concat([medians, points.reindex(medians.index)], axis=1)

@@ -34,6 +34,9 @@ FEATURES = (
     Feature("tests_later_than_programme", "tests", "number", "tests_progress", "dagen later getoetst dan gebruikelijk in de opleiding",
             "days that tests were taken later than is usual in the programme", "days", "up", True,
             "Handing in or sitting tests later than others can be a sign of falling behind, and can be planned."),
+    Feature("tests_later_rank", "tests", "number", "tests_progress", "plaats in de opleiding naar hoe laat er getoetst is",
+            "place in the programme by how late tests were taken", "share", "up", True,
+            "A place among fellow students means the same in each programme, however strict its dates are."),
     Feature("grade_mean_vs_programme", "tests", "number", "grades", "gemiddeld cijfer naast de opleiding", "mean grade beside the programme's",
             "standard deviations", "down", True, _WHY),
     Feature("last_grade_vs_programme", "tests", "number", "grades", "laatste cijfer naast de opleiding", "last grade beside the programme's",
@@ -58,6 +61,7 @@ FACTS = {
     "fact_credits_due": "credits that were to be had by then",
 }
 
+RANKED = ("tests_later_than_programme",)
 LEAST_WEIGHT = 0.25  # a quiz that counts for less than a quarter of the largest test is no 'last grade'
 _KEY = ["course", "test"]
 Numbers = TypeVar("Numbers", pd.Series, np.ndarray)
@@ -160,7 +164,7 @@ def _points(grade: Numbers, scale: GradeScale) -> Numbers:
     return (grade - scale.minimum) / (scale.maximum - scale.minimum)
 
 
-def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext, late: pd.Series, scale: GradeScale) -> pd.DataFrame:
+def measure(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: pd.Series, scale: GradeScale) -> pd.DataFrame:
     """Give each enrolment's figures on tests against what was held and due in its programme.
 
     Parameters
@@ -169,7 +173,7 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext,
         What `reduce` gives.
     place : pandas.DataFrame
         cohort and programme, indexed by enrolment_id.
-    context : ProgrammeContext
+    held : pandas.DataFrame
         The tests that were held.
     late : pandas.Series
         Days that each enrolment started after its cohort; tests before that day were not theirs to take.
@@ -181,8 +185,8 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, context: ProgrammeContext,
     pandas.DataFrame
         Indexed as `place`; null where no test was held, or due, yet.
     """
-    names = [*(feature.name for feature in FEATURES), *FACTS]
-    pairs = _pairs(taken, place, context.tests, late)
+    names = [*(feature.name for feature in FEATURES if feature.name != "tests_later_rank"), *FACTS]
+    pairs = _pairs(taken, place, held, late)
     if pairs.empty:
         out = pd.DataFrame(np.nan, index=place.index, columns=names)
         return out.astype({"fact_first_test": object})
@@ -273,3 +277,19 @@ def _pairs(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: p
     not_taken = ~(pairs["is_taken"] > 0)
     before = pairs["median_day"] < pairs["late"].fillna(0.0)
     return pairs[~(pairs["is_exempt"] > 0) & ~(before & not_taken)]
+
+
+def compare(own: pd.DataFrame, context: ProgrammeContext, place: pd.DataFrame) -> pd.DataFrame:
+    """Add the place among the programme's students.
+
+    Parameters
+    ----------
+    own : pandas.DataFrame
+        What `measure` gives.
+    context : ProgrammeContext
+        What is usual in the programmes at the same cut.
+    place : pandas.DataFrame
+        cohort and programme, same index.
+    """
+    ranks = context.ranks(place, own[list(RANKED)])
+    return own.assign(tests_later_rank=ranks["tests_later_than_programme"])
