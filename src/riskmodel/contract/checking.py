@@ -6,6 +6,8 @@ counted, or a value that can't be read is left blank and counted.
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +23,8 @@ from riskmodel.contract.definition import DatasetDefinition, ExtraColumn, Table,
 from riskmodel.contract.findings import CheckReport, Finding
 from riskmodel.contract.reading import ROW, RawTable, Unreadable, literal, quoted, read_raw, unreadable
 from riskmodel.dates import from_epoch_day
+from riskmodel.errors import RiskModelError
+from riskmodel.files import writing_fault
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import ATTENDANCE_COLUMNS, ENROLMENT_COLUMNS, EXTRA_COLUMNS, OUTCOME_COLUMNS, OUTCOMES, RESULT_COLUMNS
 
@@ -110,11 +114,17 @@ class DatasetCheck:
             check(what)
         except Unreadable as error:
             self.findings.append(error.finding)
-        except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
             if "no space left" in str(error).lower():
-                raise
+                raise writing_fault(OSError(errno.ENOSPC, ""), tempfile.gettempdir()) from error
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise RiskModelError(
+                    "this does not fit in the memory that the check may use.",
+                    place=name,
+                    remedy="Give it more, or free the disk it spills to.",
+                ) from error
             self.clean.pop(name, None)
             self.findings.append(unreadable(name, table.file, str(error)))
 
@@ -502,7 +512,10 @@ class DatasetCheck:
         )
         rules = [Rule("row_incomplete", "enrolment_id", "t.enrolment_id IS NULL")]
         if "enrolments" in self.clean:
-            rules += [Rule("enrolment_unknown", "enrolment_id", "t.kept IS NULL"), Rule("enrolment_set_apart", "enrolment_id", "NOT t.kept")]
+            rules += [
+                Rule("enrolment_unknown", "enrolment_id", "t.kept IS NULL"),
+                Rule("enrolment_set_apart", "enrolment_id", "NOT t.kept"),
+            ]
         rules += [
             Rule("outcome_unknown", "outcome", "NOT t.recognised", example="t.outcome"),
             Rule("outcome_twice", "outcome", "t.kinds > 1"),

@@ -17,6 +17,7 @@ import pandas as pd
 from riskmodel.contract.definition import Table
 from riskmodel.contract.findings import Finding
 from riskmodel.errors import DataFault
+from riskmodel.files import writing_fault
 
 ROW = "_row"
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
@@ -180,7 +181,7 @@ def read_raw(connection: duckdb.DuckDBPyConnection, folder: Path, name: str, tab
         return _read_text(connection, name, files, table, scratch)
     except OSError as error:
         if error.errno in _NO_ROOM:
-            raise
+            raise writing_fault(error, tempfile.gettempdir()) from error
         raise Unreadable(unreadable(name, table.file, error.strerror or str(error))) from error
 
 

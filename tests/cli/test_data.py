@@ -1,0 +1,266 @@
+"""`riskmodel data init`, `check` and `describe` as a person calls them: whatever is wrong, one clear message and no half-written file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from riskmodel.cli import context
+from riskmodel.cli.main import run
+from tests.riskmodel.contract.folders import changed, institution, write_folder, write_parquet
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
+    """Give the command line: exit code, output and complaints."""
+    monkeypatch.setattr(context, "options", context.Options())
+    workspace = str(tmp_path / "workspace")
+
+    def calling(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ending:
+            run(["--workspace", workspace, *map(str, arguments)])
+        told = capsys.readouterr()
+        return int(ending.value.code or 0), told.out, told.err
+
+    return calling
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "data", institution(12))
+
+
+def test_a_clean_folder_is_told_and_ends_well(call, folder):
+    code, out, _ = call("data", "check", folder)
+    assert code == 0
+    assert "This data set can be used." in out
+    assert "2023: 6 students" in out
+
+
+def test_faults_end_with_code_2_in_dutch_and_english(call, tmp_path):
+    folder = write_folder(tmp_path / "data", changed(institution(), attendance=lambda rows: [row.pop("date") for row in rows]))
+    code, out, _ = call("data", "check", folder)
+    assert code == 2
+    assert "attendance.date: the column 'date' is not there" in out
+    code, out, _ = call("data", "check", folder, "--language", "nl")
+    assert code == 2
+    assert "attendance.date: de kolom 'date' is er niet" in out
+
+
+def test_warnings_end_well(call, tmp_path):
+    folder = write_folder(tmp_path / "data", changed(institution(), results=lambda rows: rows[0].update(grade="wow")))
+    code, out, _ = call("data", "check", folder)
+    assert code == 0
+    assert "results.grade (rows 2; in all 1)" in out
+
+
+def test_json_is_all_that_is_printed(call, folder):
+    code, out, _ = call("data", "check", folder, "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["ok"] is True
+    assert [table["table"] for table in told["summary"]["tables"]] == ["enrolments", "attendance", "results", "outcomes"]
+
+
+def test_a_proposal_is_written_and_never_over_another(call, folder):
+    code, _, err = call("data", "init", folder)
+    assert code == 2
+    assert "there already" in err
+    before = (folder / "dataset.toml").read_bytes()
+    (folder / "dataset.toml").unlink()
+    code, out, _ = call("data", "init", folder)
+    assert code == 0
+    assert "attendance: attendance.csv" in out
+    code, _, _ = call("data", "init", folder, "--replace", "--language", "nl")
+    assert code == 0
+    assert b"Voorgesteld" in (folder / "dataset.toml").read_bytes() != before
+
+
+def test_a_description_is_written_into_the_workspace_and_not_among_the_tables(call, folder, tmp_path):
+    before = sorted(path.name for path in folder.iterdir())
+    code, _, _ = call("data", "describe", folder)
+    assert code == 0
+    assert sorted(path.name for path in (tmp_path / "workspace" / "description").iterdir()) == ["data-dictionary.xlsx", "description.html"]
+    assert sorted(path.name for path in folder.iterdir()) == before
+    code, _, _ = call("data", "describe", folder, "--output", tmp_path / "elsewhere", "--language", "nl")
+    assert code == 0
+    assert 'lang="nl"' in (tmp_path / "elsewhere" / "description.html").read_text(encoding="utf-8")
+
+
+# --- bad input, tried ------------------------------------------------------------------------------------------------------------------
+
+
+def no_folder(folder: Path) -> str:
+    shutil.rmtree(folder)
+    return "does not exist"
+
+
+def empty_folder(folder: Path) -> str:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    return "no"
+
+
+def missing_table(folder: Path) -> str:
+    (folder / "results.csv").unlink()
+    return "results"
+
+
+def truncated_parquet(folder: Path) -> str:
+    write_parquet(folder / "results.parquet", institution()["results"])
+    (folder / "results.parquet").write_bytes((folder / "results.parquet").read_bytes()[:-40])
+    toml = folder / "dataset.toml"
+    toml.write_text(toml.read_text(encoding="utf-8").replace("results.csv", "results.parquet"), encoding="utf-8")
+    return "results.parquet"
+
+
+def stray_quote(folder: Path) -> str:
+    path = folder / "results.csv"
+    lines = path.read_text(encoding="utf-8").split("\n")
+    lines[7] = lines[7].replace("vak 1", '"vak 1')
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return "line 8"
+
+
+def toml_error(folder: Path) -> str:
+    (folder / "dataset.toml").write_text('name = "x\n[tables', encoding="utf-8")
+    return "dataset.toml"
+
+
+SPOILERS = [no_folder, empty_folder, missing_table, truncated_parquet, stray_quote, toml_error]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
+@pytest.mark.parametrize("command", [("check",), ("describe",)])
+def test_bad_input_gives_one_clear_message_and_no_file(call, folder, tmp_path, spoil, command):
+    place = spoil(folder)
+    code, out, err = call("data", *command, folder)
+    assert code == 2
+    assert place in out + err
+    assert "Traceback" not in out + err
+    assert not (tmp_path / "workspace").exists()
+
+
+@pytest.mark.parametrize("spoil", [no_folder, empty_folder])
+def test_nothing_to_propose_from_is_one_clear_message(call, folder, spoil):
+    spoil(folder)
+    code, out, err = call("data", "init", folder)
+    assert code == 2
+    assert "Traceback" not in out + err
+    assert not (folder / "dataset.toml").exists()
+
+
+def test_a_proposal_is_made_though_a_file_is_broken(call, folder):
+    stray_quote(folder)
+    code, out, _ = call("data", "init", folder, "--replace")
+    assert code == 0
+    assert "results.csv" in out
+
+
+def test_the_traceback_is_shown_where_it_is_asked_for(folder, monkeypatch):
+    monkeypatch.setattr(context, "options", context.Options())
+    toml_error(folder)
+    with pytest.raises(Exception, match="not valid TOML"):
+        run(["data", "check", str(folder), "--debug"])
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder on a disk of 64 kB."""
+    yield from _mounted(tmp_path / "small", "size=64k")
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder that nobody may write to, not even the system's keeper."""
+    yield from _mounted(tmp_path / "closed", "size=64k,ro")
+
+
+def _mounted(place: Path, options: str) -> Iterator[Path]:
+    place.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(call, small_disk, tmp_path):
+    folder = write_folder(tmp_path / "data", institution(400))
+    code, out, err = call("data", "describe", folder, "--output", small_disk / "out")
+    assert code == 2
+    assert "the disk is full" in err
+    assert "Traceback" not in out + err
+    assert not any((small_disk / "out").iterdir())
+
+
+def test_a_full_disk_for_scratch_files_is_told_with_its_place(call, small_disk, tmp_path, monkeypatch):
+    import tempfile
+
+    folder = write_folder(tmp_path / "data", institution(4000))
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    code, out, err = call("data", "check", folder)
+    assert code == 2
+    assert "the disk is full" in err
+    assert str(small_disk) in err
+    assert "Traceback" not in out + err
+    assert not any(small_disk.iterdir())
+
+
+def test_a_read_only_target_is_told_and_nothing_is_lost(call, read_only, folder):
+    code, out, err = call("data", "describe", folder, "--output", read_only / "out")
+    assert code == 2
+    assert "read-only" in err
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal for another process")
+def test_an_interruption_in_the_middle_ends_with_130_and_leaves_nothing(tmp_path):
+    tables = institution(2000)
+    day = dt.date(2024, 9, 10)
+    tables["attendance"] = [
+        {
+            "enrolment_id": f"e{place % 2000}",
+            "date": day,
+            "known_on": day,
+            "course": "vak",
+            "scheduled": 1,
+            "attended": 1,
+            "session_id": place,
+        }
+        for place in range(400_000)
+    ]
+    folder = write_folder(tmp_path / "data", tables)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "riskmodel", "data", "check", str(folder)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    deadline = time.monotonic() + 60
+    while not any(scratch.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert not any(scratch.iterdir())
