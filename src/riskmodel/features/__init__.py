@@ -104,7 +104,11 @@ def build_with_context(
     held = tests.held_tests(taken, place[began], definition.grades) if context is None else context.tests
     own_tests = tests.measure(taken, place, held, lead["started_late_days"], definition.grades)
     if context is None:
-        compared = [own_attendance[list(_ATTENDANCE_COMPARED)], own_tests[list(tests.RANKED)], own_declared[list(declared.compared(definition))]]
+        compared = [
+            own_attendance[list(_ATTENDANCE_COMPARED)],
+            own_tests[list(tests.RANKED)],
+            own_declared[list(declared.compared(definition))],
+        ]
         context = ProgrammeContext(usual_figures(pd.concat(compared, axis=1)[began], place[began], tests.RANKED), held)
     facts = pd.DataFrame(
         {"fact_prior_education": enrolments["prior_education"], "fact_enrolled_days_before": lead["enrolment_lead_days"]}, index=index

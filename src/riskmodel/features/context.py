@@ -192,4 +192,5 @@ def _spread(grouped: Any, ranked: Sequence[str]) -> pd.DataFrame:
         return medians
     points = grouped[list(ranked)].quantile([quantile / 100 for quantile in QUANTILES]).unstack().round(9)
     points.columns = [f"{figure}@{round(100 * quantile)}" for figure, quantile in points.columns]
-    return pd.concat([medians, points.reindex(medians.index)], axis=1)
+    spread: pd.DataFrame = pd.concat([medians, points.reindex(medians.index)], axis=1)
+    return spread
