@@ -109,8 +109,13 @@ def load_dataset(
     scratch = tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True)
     connection = connect(memory_limit, threads)
     check = DatasetCheck(connection, folder, definition, Path(scratch.name), progress)
-    report = check.run()
-    report.raise_faults(str(folder))
+    try:
+        report = check.run()
+        report.raise_faults(str(folder))
+    except BaseException:
+        connection.close()
+        scratch.cleanup()
+        raise
 
     def frame(name: str) -> Frame | None:
         if name not in check.clean:
