@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from riskmodel.errors import ConfigurationFault
 from riskmodel.resources import family_file
 
-
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
