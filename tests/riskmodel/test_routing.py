@@ -59,7 +59,7 @@ def test_a_rule_that_always_invites_is_filled_first(rows: list[tuple[float, bool
 
 
 @given(people, policies, st.randoms(use_true_random=False))
-def test_the_order_of_the_rows_changes_nothing(rows: list[tuple[float, bool]], policy: Policy, random) -> None:  # noqa: ANN001
+def test_the_order_of_the_rows_changes_nothing(rows: list[tuple[float, bool]], policy: Policy, random) -> None:
     scored = listing(rows)
     order = list(scored.index)
     random.shuffle(order)
