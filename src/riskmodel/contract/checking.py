@@ -31,6 +31,7 @@ from riskmodel.tables import ATTENDANCE_COLUMNS, ENROLMENT_COLUMNS, EXTRA_COLUMN
 ROWS_SHOWN = 5
 _SHOWN = 40
 LONGEST_ENROLMENT = 400
+LONGEST_NOTICE = 366
 FIRST_DATE, LAST_DATE = 7305, 47846  # epoch days of 1990-01-01 and 2100-12-31
 _MANY_ROWS = 40_000_000
 
@@ -64,6 +65,10 @@ class Rule:
     apart: bool = True
     example: str | None = None
     figures: tuple[tuple[str, Any], ...] = ()
+
+
+class _HopelessError(Exception):
+    """A column that every rule of its table needs is of the wrong type, which has been told; what the rules would find follows from it."""
 
 
 class DatasetCheck:
@@ -114,6 +119,8 @@ class DatasetCheck:
             check(what)
         except Unreadable as error:
             self.findings.append(error.finding)
+        except _HopelessError:
+            return
         except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
@@ -147,12 +154,13 @@ class DatasetCheck:
         needed = [*(required or REQUIRED[name]), *(more or ())]
         lacking = [column for column in needed if column not in table.constants and self._raw_name(raw, mapping, column) is None]
         have = ", ".join(list(raw.columns)[:20])
+        missing = "column_missing" if name in REQUIRED else "extra_column_missing"
         for column in lacking:
-            self._fault("column_missing", name, column, raw=mapping.get(column, column), have=have)
+            self._fault(missing, name, column, raw=mapping.get(column, column), have=have)
         known = {*_COLUMNS.get(name, {}), *needed, "known_on"}
         for column, source in mapping.items():
             if column not in lacking and self._raw_name(raw, mapping, column) is None:
-                self._fault("column_missing", name, column, raw=source, have=have)
+                self._fault(missing, name, column, raw=source, have=have)
                 lacking.append(column)
             elif column not in known and name in _COLUMNS:
                 self._fault("column_unknown", name, column, known=", ".join(_COLUMNS[name]))
@@ -212,21 +220,25 @@ class DatasetCheck:
             parts += [f"count({source.text})", f"count(*) FILTER (WHERE {bad})", f"min({source.text}) FILTER (WHERE {bad})"]
         counts = self._one(f"SELECT {', '.join(parts)} FROM {raw.relation}")
         breaking: dict[str, str] = {}
+        hopeless = False
         for place, (column, (kind, source)) in enumerate(sources.items()):
             present, bad, example = counts[3 * place : 3 * place + 3]
+            needed = column in REQUIRED.get(name, ("enrolment_id", "date", "value"))
             if not bad:
                 continue
             figures = {"kind": kind, "example": str(example)[:_SHOWN]}
             if bad > present / 2:
                 self._fault("wrong_type", name, column, share=100 * bad / present, **figures)
+                hopeless = hopeless or needed
                 continue
             condition = f"{source.text} IS NOT NULL AND {source.sql(kind)} IS NULL"
-            needed = column in REQUIRED.get(name, ("enrolment_id", "date", "value"))
             rows = self._rows(raw, raw.relation, condition)
             rule = "value_unreadable" if needed else "value_blanked"
             self._warn(Finding(rule, "warning", name, column, rows, bad, figures), present)
             if needed:
                 breaking[column] = f"{ROW} IN (SELECT {ROW} FROM {raw.relation} WHERE {condition})"
+        if hopeless:
+            raise _HopelessError
         return breaking
 
     # --- rules ---------------------------------------------------------------------------------------------------------------------
@@ -309,7 +321,8 @@ class DatasetCheck:
         table = definition.tables["enrolments"]
         for extra in extras:
             if self._raw_name(raw, {"x": extra.column}, "x") is None:
-                self._fault("column_missing", "enrolments", f"extra_{extra.name}", raw=extra.column, have=", ".join(list(raw.columns)[:20]))
+                have = ", ".join(list(raw.columns)[:20])
+                self._fault("extra_column_missing", "enrolments", f"extra_{extra.name}", raw=extra.column, have=have)
         _, breaking = self._typed("enrolments", raw, ENROLMENT_COLUMNS, table, extras)
         kinds = definition.prior_education
         known = {kind.lower(): kind for kind in kinds.kinds} | {value.strip().lower(): kind for value, kind in kinds.values.items()}
@@ -323,7 +336,8 @@ class DatasetCheck:
         incomplete = {column: f"{column} IS NULL" for column in REQUIRED["enrolments"]}
         apart = [*incomplete.values(), f"cohort NOT IN ({cohorts})", f"start_date NOT BETWEEN {FIRST_DATE} AND {LAST_DATE}"]
         usable = f"NOT coalesce({' OR '.join([*apart, *breaking.values()])}, false)"
-        leaves = f"left_on >= start_date AND left_on <= {LAST_DATE}"
+        leaves = f"left_on BETWEEN start_date - {LONGEST_NOTICE} AND {LAST_DATE}"
+        told_known = f"CASE WHEN left_known_on BETWEEN {FIRST_DATE} AND {LAST_DATE} THEN left_known_on END"
         same = ", ".join([*ENROLMENT_COLUMNS, *(f"extra_{extra.name}" for extra in extras)])
         self.connection.execute(
             f"CREATE OR REPLACE TABLE placed_enrolments AS SELECT *, "
@@ -334,7 +348,8 @@ class DatasetCheck:
             f"CASE WHEN {prior} IN ({listed}) THEN {prior} END AS prior_education, "
             f"enrolled_on AS enrolled_on_told, CASE WHEN enrolled_on BETWEEN {FIRST_DATE} AND {LAST_DATE} THEN enrolled_on END AS enrolled_on, "
             f"left_on AS left_on_told, CASE WHEN {leaves} THEN left_on END AS left_on, left_known_on AS left_known_on_told, "
-            f"CASE WHEN {leaves} THEN coalesce(left_known_on, left_on + {definition.delays.leaving}) END AS left_known_on, "
+            f"CASE WHEN {leaves} THEN coalesce({told_known}, left_on + {definition.delays.leaving}) "
+            f"WHEN left_on IS NULL THEN {told_known} END AS left_known_on, "
             f"hash({same}) AS likeness, {usable} AS usable{told}{', ' + blanked if blanked else ''} FROM typed_enrolments)"
         )
         again = "t.usable AND t.nth > 1 AND t.likeness"
@@ -347,7 +362,10 @@ class DatasetCheck:
             Rule("date_impossible", "start_date", f"t.start_date NOT BETWEEN {FIRST_DATE} AND {LAST_DATE}"),
             Rule("date_blanked", "enrolled_on", "t.enrolled_on_told IS NOT NULL AND t.enrolled_on IS NULL", apart=False),
             Rule("date_blanked", "left_on", f"t.left_on_told > {LAST_DATE}", apart=False),
-            Rule("left_before_start", "left_on", "t.left_on_told < t.start_date", apart=False),
+            Rule("date_blanked", "left_known_on", f"t.left_on IS NOT NULL AND t.left_known_on_told > {LAST_DATE}", apart=False),
+            Rule("never_started", "left_on", "t.left_on < t.start_date", apart=False),
+            Rule("left_before_start", "left_on", "t.left_on IS NULL AND t.left_on_told < t.start_date", apart=False),
+            Rule("leaving_without_date", "left_on", "t.left_on IS NULL AND t.left_known_on IS NOT NULL", apart=False),
         ]
         if kinds.use:
             condition = "t.prior_education_told IS NOT NULL AND t.prior_education IS NULL"
@@ -401,6 +419,7 @@ class DatasetCheck:
         view, breaking = self._typed("attendance", raw, ATTENDANCE_COLUMNS, table)
         relation = self._without_unreadable(self._with_enrolments(view), breaking)
         rules = self._dated_rules()
+        rules.append(Rule("row_incomplete", "scheduled", "t.scheduled IS NULL"))
         rules.append(Rule("attended_more_than_scheduled", "attended", "t.attended > t.scheduled OR t.attended < 0 OR t.scheduled < 0"))
         if self._raw_name(raw, table.columns, "session_id") is not None and self._find_repeated_sessions(view, relation, rules):
             rules.append(Rule("session_twice", "session_id", f"t.{ROW} IN (SELECT {ROW} FROM repeated_sessions)"))
@@ -456,10 +475,10 @@ class DatasetCheck:
         words = {word.strip().lower(): status for word, status in scale.words.items()}
         number = convert.number_in("grade", table.decimal)
         status_of_word = convert.mapped("grade", words) if words else "NULL"
-        known = ", ".join(literal(status) for status in ("passed", "failed", "exempt", "absent"))
+        statuses = ", ".join(literal(status) for status in ("passed", "failed", "exempt", "absent"))
         in_scale = f"{number} BETWEEN {scale.minimum} AND {scale.maximum}"
         passed = f"CASE WHEN {number} >= {scale.pass_mark} THEN 'passed' ELSE 'failed' END"
-        status = f"CASE WHEN {in_scale} THEN {passed} WHEN {number} IS NULL AND {status_of_word} IN ({known}) THEN {status_of_word} END"
+        status = f"CASE WHEN {in_scale} THEN {passed} WHEN {number} IS NULL AND {status_of_word} IN ({statuses}) THEN {status_of_word} END"
         joined = self._without_unreadable(self._with_enrolments(view), breaking)
         self.connection.execute(
             f"CREATE OR REPLACE TABLE graded_results AS SELECT * EXCLUDE (grade), grade AS grade_told, "
@@ -473,11 +492,12 @@ class DatasetCheck:
             Rule("grade_unknown", "grade", "t.grade_told IS NOT NULL AND t.status IS NULL", example="t.grade_told", figures=figures)
         )
         usable = " AND ".join(f"NOT coalesce({rule.condition}, false)" for rule in rules if rule.apart)
-        by_test = "PARTITION BY enrolment_id, course, test, usable"
+        # Attempts are numbered, and repetitions chosen from, in the order in which they became known: a later one can't change an earlier day.
+        by_test, known = "PARTITION BY enrolment_id, course, test, usable", f"coalesce(known_on, date + {definition.delays.results})"
         self.connection.execute(
             f"CREATE OR REPLACE TABLE placed_results AS SELECT * EXCLUDE (attempt), attempt AS attempt_told, "
-            f"coalesce(attempt, row_number() OVER ({by_test} ORDER BY date, known_on, {ROW})) AS attempt, "
-            f"row_number() OVER ({by_test}, attempt ORDER BY coalesce(known_on, date + {definition.delays.results}), {ROW}) AS nth "
+            f"coalesce(attempt, row_number() OVER ({by_test} ORDER BY {known}, date, {ROW})) AS attempt, "
+            f"row_number() OVER ({by_test}, attempt ORDER BY {known}, {ROW}) AS nth "
             f"FROM (SELECT *, {usable} AS usable FROM graded_results t)"
         )
         rules.append(Rule("attempt_twice", "attempt", "t.usable AND t.nth > 1 AND t.attempt_told IS NOT NULL"))

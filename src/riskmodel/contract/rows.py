@@ -19,6 +19,7 @@ from riskmodel.tables import ATTENDANCE_COLUMNS, ENROLMENT_COLUMNS, EXTRA_COLUMN
 
 FIRST_DATE, LAST_DATE = dt.date(1990, 1, 1), dt.date(2100, 12, 31)
 FAULTS_TOLD = 100
+LONGEST_NOTICE = 366
 _SHOWN = 40
 
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -240,12 +241,10 @@ class _Reader:
                 known = ", ".join(self.definition.prior_education.kinds)
                 self._fault("enrolments", place, "prior_education", f"'{told[:_SHOWN]}' is no known kind; there are {known}")
         if values["left_on"] is not None:
-            if values["left_on"] < values["start_date"]:
-                self._fault("enrolments", place, "left_on", "this lies before the start")
+            if values["left_on"] < values["start_date"] - LONGEST_NOTICE:
+                self._fault("enrolments", place, "left_on", "this lies more than a year before the start")
             if values["left_known_on"] is None:
                 values["left_known_on"] = values["left_on"] + self.definition.delays.leaving
-        else:
-            values["left_known_on"] = None
         for name, extra in self.own.items():
             value = values.pop(name)
             if extra.kind == "category" and value is not None and value not in extra.categories:
@@ -313,7 +312,7 @@ class _Reader:
             for place, row in attempts:
                 if row["attempt"] is not None and told[row["attempt"]] > 1:
                     self._fault("results", place, "attempt", "the same attempt at the same test stands more than once")
-            for nth, (_, row) in enumerate(sorted(attempts, key=lambda each: (each[1]["date"], each[1]["known_on"], each[0])), 1):
+            for nth, (_, row) in enumerate(sorted(attempts, key=lambda each: (each[1]["known_on"], each[1]["date"], each[0])), 1):
                 row["attempt"] = float(nth) if row["attempt"] is None else row["attempt"]
 
 

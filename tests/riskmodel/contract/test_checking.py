@@ -28,6 +28,8 @@ from hypothesis import strategies as st
 from riskmodel.contract.dataset import load_dataset
 from riskmodel.contract.definition import is_sensitive_name
 from riskmodel.errors import ConfigurationFault, DataFault
+from riskmodel.frames import to_pandas
+from riskmodel.window import cut
 
 DAY = dt.timedelta(days=1)
 NO_LIMIT = {"limits": {"warning_share": 1.0, "least_rows": 100000}}
@@ -166,7 +168,9 @@ def test_a_mapping_to_a_name_that_the_contract_does_not_know_is_a_fault(tmp_path
 )
 def test_a_column_of_the_wrong_type_is_a_fault(tmp_path, table, column, value):
     tables = changed(institution(), **{table: lambda rows: [row.update({column: value}) for row in rows]})
-    finding = the(check(write_folder(tmp_path, tables)), "wrong_type")
+    report = check(write_folder(tmp_path, tables))
+    finding = the(report, "wrong_type")
+    assert report.faults == (finding,)
     assert (finding.table, finding.column) == (table, column)
     assert value in finding.line()
 
@@ -300,13 +304,48 @@ def test_a_value_that_can_not_be_read_is_blanked_where_the_row_can_do_without(tm
     assert len(table_of(load_dataset(folder), "enrolments")) == 6
 
 
-def test_a_leaving_before_the_start_is_blanked_with_the_day_it_was_known(tmp_path):
-    tables = changed(institution(), enrolments=lambda rows: rows[2].update(left_on=CLOSED - 10 * DAY, left_known_on=CLOSED))
+def test_a_leaving_long_before_the_start_is_blanked_with_the_day_it_was_known(tmp_path):
+    tables = changed(institution(), enrolments=lambda rows: rows[2].update(left_on=CLOSED - 900 * DAY, left_known_on=CLOSED))
     folder = write_folder(tmp_path, tables)
     assert the(check(folder), "left_before_start").rows == (4,)
     enrolments = table_of(load_dataset(folder), "enrolments")
     assert enrolments["left_on"].isna().all()
     assert enrolments["left_known_on"].isna().all()
+
+
+def test_who_left_before_beginning_is_told_and_not_scored(tmp_path):
+    tables = changed(institution(), enrolments=lambda rows: rows[2].update(left_on=CLOSED - 10 * DAY, left_known_on=CLOSED - 3 * DAY))
+    folder = write_folder(tmp_path, tables)
+    assert the(check(folder), "never_started").rows == (4,)
+    assert "e2" not in scored(load_dataset(folder), 14)
+
+
+def test_who_is_known_to_have_left_without_a_day_is_told_and_not_scored_from_then_on(tmp_path):
+    tables = changed(institution(), enrolments=lambda rows: rows[2].update(left_on=None, left_known_on=CLOSED + 30 * DAY))
+    dataset = load_dataset(write_folder(tmp_path, tables))
+    assert the(dataset.report, "leaving_without_date").rows == (4,)
+    assert "e2" in scored(dataset, 28)
+    assert "e2" not in scored(dataset, 42)
+
+
+def scored(dataset, landmark: int) -> set[str]:
+    return set(to_pandas(cut(dataset.tables, landmark).enrolments)["enrolment_id"])
+
+
+def test_an_attempt_that_became_known_later_does_not_renumber_an_earlier_one(tmp_path):
+    tables = institution()
+    for row in tables["results"]:
+        row["attempt"] = None
+    first = tables["results"][0]
+    tables["results"].append({**first, "date": first["date"] - 5 * DAY, "known_on": first["known_on"] + 60 * DAY, "grade": 2.0})
+    results = table_of(load_dataset(write_folder(tmp_path, tables)), "results")
+    mine = results[(results["enrolment_id"] == "e0") & (results["test"] == "toets 1")].sort_values("attempt")
+    assert list(mine["grade"]) == [5.5, 2.0]
+
+
+def test_a_lesson_without_a_number_of_lessons_is_set_apart(tmp_path):
+    tables = changed(institution(), attendance=lambda rows: rows[4].update(scheduled=None))
+    assert the(check(write_folder(tmp_path, tables)), "row_incomplete").rows == (6,)
 
 
 def test_rows_after_leaving_are_told_but_stay_until_the_leaving_is_known(tmp_path):
@@ -528,7 +567,7 @@ def test_a_declared_column_that_is_not_there_or_of_the_wrong_type_is_a_fault(tmp
     extra = [declared(name="uren", source="enrolment", column="uren"), declared(name="academie", source="enrolment", column="academy")]
     report = check(write_folder(tmp_path, institution(), extra=extra))
     assert {(finding.rule, finding.column) for finding in report.faults} == {
-        ("column_missing", "extra_uren"),
+        ("extra_column_missing", "extra_uren"),
         ("wrong_type", "extra_academie"),
     }
 

@@ -33,7 +33,12 @@ def test_both_languages_tell_the_same_rules_with_the_same_figures():
 
 def test_every_rule_that_the_check_can_find_has_words_and_every_word_a_rule():
     source = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (checking, conversion, reading))
-    named = set(re.findall(r'(?:Finding|Rule|_fault)\(\s*"([a-z_]+)"', source)) | {"value_unreadable", "value_blanked"}
+    named = set(re.findall(r'(?:Finding|Rule|_fault)\(\s*"([a-z_]+)"', source)) | {
+        "value_unreadable",
+        "value_blanked",
+        "column_missing",
+        "extra_column_missing",
+    }
     assert named == set(WORDS["en"]) - set(NO_RULES)
 
 

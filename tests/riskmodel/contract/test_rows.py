@@ -101,7 +101,7 @@ def test_the_delay_is_added_where_known_on_is_not_sent():
         ("enrolments", "gap_years", True, "no number"),
         ("enrolments", "prior_education_related", "maybe", "true, false"),
         ("enrolments", "prior_education", "gymnasium", "havo, mbo"),
-        ("enrolments", "left_on", "2000-01-01", "before the start"),
+        ("enrolments", "left_on", "2000-01-01", "more than a year before the start"),
         ("enrolments", "gender", "f", "sensitive"),
         ("enrolments", "shoe_size", 40, "no such field"),
         ("attendance", "enrolment_id", "nobody", "no enrolment"),
