@@ -10,6 +10,7 @@ import check_speed
 import explain_speed
 import features_speed
 import scoring_speed
+import synth_speed
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
         features_speed.run(told.cache, threads=told.threads),
         scoring_speed.run(told.cache),
         explain_speed.run(),
+        synth_speed.run(),
     ):
         print("\n".join(lines), end="\n\n")
 
