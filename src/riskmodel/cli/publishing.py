@@ -137,10 +137,6 @@ def make_week(
                 background=_background(person, kinds),
             )
         )
-    meaning: dict[str, dict[str, str]] = {}
-    for landmark in model.landmarks:
-        texts: dict[str, str | None] = {each.language: invitation_meaning(model.measured, target, landmark, each) for each in words}
-        meaning[str(landmark)] = {language: text for language, text in texts.items() if text is not None}
     coaches = read_coaches(dataset.folder, dataset.definition)
     return PublishedWeek(
         on=scored.on,
@@ -153,10 +149,24 @@ def make_week(
         policy=policy.model_dump(mode="json"),
         models={each: f"{each}-{used.version}" for each, used in models.items()},
         outcome=dataset.definition.outcome.model_dump(),
-        meaning=meaning,
+        meaning=_meaning(model, policy, target, words),
         coaches=dict(zip(coaches["coach_id"], coaches["name"], strict=True)),
         students=tuple(students),
     )
+
+
+def _meaning(model: RiskModel, policy: Policy, target: str, words: list[Words]) -> dict[str, dict[str, str]]:
+    """Give what an invitation means, per landmark and language.
+
+    Nothing where a rule fills places before the rank does: what was measured is the model's own list.
+    """
+    if policy.always_invite:
+        return {}
+    told = {
+        str(landmark): {each.language: invitation_meaning(model.measured, target, landmark, policy.capacity_share, each) for each in words}
+        for landmark in model.landmarks
+    }
+    return {landmark: {language: text for language, text in texts.items() if text is not None} for landmark, texts in told.items()}
 
 
 def _number(value: float) -> float | None:

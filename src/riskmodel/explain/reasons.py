@@ -326,19 +326,23 @@ def natural_frequency(decision: float, target: str, words: Words) -> str:
     return str(words.phrases["frequency"][target + end]).format_map({"of_hundred": str(of_hundred), "others": str(100 - of_hundred)})
 
 
-def invitation_meaning(measured: Mapping[str, Any], target: str, landmark: int, words: Words) -> str | None:
-    """Tell what an invitation meant in the past, of a hundred invited at this capacity; None where it was not measured.
+def invitation_meaning(measured: Mapping[str, Any], target: str, landmark: int, capacity: float, words: Words) -> str | None:
+    """Tell what an invitation meant in the past, of a hundred invited; None where it was not measured at this landmark and capacity.
 
     Parameters
     ----------
     measured : mapping
-        `RiskModel.measured`: per landmark (as text) a mapping with `precision_at_capacity`.
+        `RiskModel.measured`: per landmark (as text) a mapping with `precision_at_capacity` and the `capacity_share` that it holds for.
     target : {'dropout', 'leave'}
     landmark : int
+    capacity : float
+        Share of the students that is invited now.
     words : Words
     """
-    precision = (measured.get(str(landmark)) or {}).get("precision_at_capacity")
-    if precision is None:
+    figures = measured.get(str(landmark)) or {}
+    precision = figures.get("precision_at_capacity")
+    if precision is None or not math.isclose(figures["capacity_share"], capacity, rel_tol=1e-9):
         return None
     left = round(100 * float(precision))
-    return str(words.phrases["invitation"][target]).format_map({"left": left, "stayed": 100 - left})
+    told = {"day": landmark, "capacity": words.number(100 * capacity), "left": left, "stayed": 100 - left}
+    return str(words.phrases["invitation"][target]).format_map(told)

@@ -27,10 +27,10 @@ def write_definition(folder: Path, settings: SynthSettings) -> None:
         cohorts.append(tomlkit.item(cohort if running else {**cohort, "outcome_on": dt.date(year + 1, 10, 1)}))
     document["cohorts"] = cohorts
     document["outcome"] = {
-        "measured_on": "1 October of the next academic year",
+        "measured_on": "1 oktober van het volgende studiejaar",
         "switch_inside_counts": True,
         "early_leavers_count": True,
-        "note": "Dropped out: no enrolment in higher professional education any more. Switched: in another programme.",
+        "note": "Uitval: niet meer ingeschreven in het hbo. Studiewissel: ingeschreven bij een andere opleiding.",
     }
     document.add(tomlkit.comment("Attendance is registered overnight; grades carry the day on which they were published."))
     document["delays"] = {"attendance": 1, "results": 10, "leaving": 14, "extra": 1}

@@ -251,11 +251,13 @@ def test_a_probability_is_told_as_how_many_of_a_hundred(probability: float, targ
     assert natural_frequency(math.log(probability / (1 - probability)), target, DUTCH) == text
 
 
-def test_what_an_invitation_means_is_told_where_it_was_measured_for_that_day_and_nowhere_else() -> None:
-    measured = {"28": {"precision_at_capacity": 0.361}, "56": {"precision_at_capacity": None}, "70": None}
-    said = invitation_meaning(measured, "dropout", 28, DUTCH)
+def test_what_an_invitation_means_is_told_where_it_was_measured_for_that_day_and_capacity_and_nowhere_else() -> None:
+    measured = {"28": {"precision_at_capacity": 0.361, "capacity_share": 0.2}, "56": {"precision_at_capacity": None}, "70": None}
+    said = invitation_meaning(measured, "dropout", 28, 0.2, DUTCH)
     assert said is not None
+    assert "op dag 28 van elke 100 studenten er 20 hebben uitgenodigd" in said
     assert "ongeveer 36 met hun studie" in said
     assert "ongeveer 64 bleven" in said
-    assert "about 36 left their programme" in (invitation_meaning(measured, "leave", 28, ENGLISH) or "")
-    assert [invitation_meaning(measured, "dropout", day, DUTCH) for day in (14, 56, 70)] == [None, None, None]
+    assert "about 36 left their programme" in (invitation_meaning(measured, "leave", 28, 0.2, ENGLISH) or "")
+    assert [invitation_meaning(measured, "dropout", day, 0.2, DUTCH) for day in (14, 56, 70)] == [None, None, None]
+    assert [invitation_meaning(measured, "dropout", 28, capacity, DUTCH) for capacity in (0.1, 0.25)] == [None, None]
