@@ -43,7 +43,8 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         version=__version__,
         institution=values.pop("institution", ""),
         date=lambda date: long_date(date, language),
-        short_date=lambda date: format_date(date, format="d MMM y", locale=language),
+        short_date=lambda date: format_date(date, format="d MMM", locale=language),
+        day_and_month=lambda date: format_date(date, format="d MMMM", locale=language),
         **values,
     )
     return HTMLResponse(page, status, headers={"Content-Language": language, "Vary": "Cookie, Accept-Language"})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -17,6 +19,8 @@ from serving.pages.rendering import TEXTS, render
 
 router = APIRouter(include_in_schema=False)
 _YEAR = 365 * 24 * 3600
+# Chosen in the list of coaches for students who have none; the empty choice is everyone.
+_WITHOUT_COACH = "-"
 
 
 @router.get("/")
@@ -27,20 +31,40 @@ def students(request: Request, session: SessionDep, coach: str = "") -> HTMLResp
         return render(request, "list.html", week=None)
     language = page_language(request)
     counts = store.coaches_with_invited(session, week)
-    coaches = sorted(((each, week.coaches.get(each, each), count) for each, count in counts.items()), key=lambda row: row[1])
-    found = store.invited_students(session, week, coach or None)
+    coaches = sorted(((each, week.coaches.get(each, each), count) for each, count in counts.items() if each), key=lambda row: row[1])
+    if "" in counts:
+        coaches.append((_WITHOUT_COACH, TEXTS[language]["no_coach"], counts[""]))
+    asked = "" if coach == _WITHOUT_COACH else coach or None
+    found = store.invited_students(session, week, asked)
     since = store.invited_since(session, week, [student.enrolment_id for student in found])
     rows = [
         {
             "enrolment_id": student.enrolment_id,
             "name": student.name,
             "programme": student.programme,
+            "number": student.student_id,
             "why": _first_reason(student, language),
             "since": since[student.enrolment_id],
         }
         for student in found
     ]
-    return render(request, "list.html", week=week, institution=week.institution, coaches=coaches, coach=coach, students=rows)
+    return render(
+        request,
+        "list.html",
+        week=week,
+        institution=week.institution,
+        coaches=coaches,
+        coach=coach,
+        students=rows,
+        meaning=_meaning(week, found, language),
+    )
+
+
+def _meaning(week: store.Week, students: Sequence[store.Student], language: str) -> str | None:
+    """Tell what an invitation means for most of these students; None where it was not measured."""
+    landmarks = Counter(student.landmark for student in students)
+    told = week.meaning.get(str(landmarks.most_common(1)[0][0]), {}) if landmarks else {}
+    return told.get(language)
 
 
 def _first_reason(student: store.Student, language: str) -> str:
@@ -82,14 +106,15 @@ def student(request: Request, session: SessionDep, enrolment_id: str, coach: str
         student=found,
         raising=[reason for reason in reasons if reason["direction"] == "raises" and not reason["context"]],
         lowering=[reason for reason in reasons if reason["direction"] == "lowers" and not reason["context"]],
-        context=[reason for reason in reasons if reason["context"]],
+        # Prior education stands among what the student brought along; saying it once is enough.
+        context=[reason for reason in reasons if reason["context"] and reason["key"] != "prior_education"],
         background=background,
         intake=texts["unknown"] if intake is None else intakes.get(intake, intake),
         tests=tests,
         lessons=[_lesson_row(lesson) for lesson in lessons],
         chart=draw([_week_facts(lesson, tests) for lesson in lessons]),
         frequency=shown["frequency"][language],
-        meaning=week.meaning.get(str(found.landmark), {}).get(language),
+        meaning=_meaning(week, [found], language),
     )
 
 

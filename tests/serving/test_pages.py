@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shutil
+from pathlib import Path
+from typing import get_args
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from riskmodel.cli.publishing import publish_week
+from riskmodel.workspace import Workspace
 from serving import store
+from serving import week as published
 from serving.app import create_app
+from serving.pages import rendering
+from serving.pages.rendering import TEXTS
 from serving.week import Background, PublishedStudent, PublishedWeek, ReasonShown
 from tests.serving.conftest import Place
 
@@ -43,8 +52,45 @@ def test_a_coach_sees_own_students_alone(client: TestClient, place: Place) -> No
 
 def test_who_was_invited_last_week_too_is_on_the_list_since_then(client: TestClient) -> None:
     page = client.get("/").text
-    assert page.count("26 oktober 2026") > 20
-    assert page.count("2 november 2026") > 1
+    assert page.count("Op de lijst sinds 26 oktober<") > 20
+    assert page.count("Nieuw op de lijst<") > 1
+    assert page.count("Op de lijst sinds") + page.count("Nieuw op de lijst") == len(names(page))
+
+
+def test_students_of_the_same_name_are_told_apart_by_their_number(client: TestClient) -> None:
+    page = client.get("/").text
+    numbers = re.findall(r"studentnummer ([^<]+)<", page)
+    assert len(set(numbers)) == len(names(page))
+    link = re.search(r'href="(/students/[^"]+)"', page)
+    assert link is not None
+    assert f"studentnummer {numbers[0]}" in client.get(link.group(1)).text
+
+
+def test_the_list_and_the_student_say_what_an_invitation_meant_where_it_was_measured(client: TestClient) -> None:
+    told = re.compile(r"op dag 56 van elke 100 studenten er 20 hebben uitgenodigd. .* ongeveer \d+ bleven\.")
+    page = client.get("/").text
+    assert told.search(page)
+    link = re.search(r'href="(/students/[^"]+)"', page)
+    assert link is not None
+    assert told.search(client.get(link.group(1)).text)
+
+
+@pytest.mark.parametrize("policy", ["capacity_share = 0.1", 'always_invite = ["first_test_failed_or_missed"]'])
+def test_what_an_invitation_means_is_not_said_of_a_list_that_is_cut_in_another_way_than_was_measured(
+    place: Place, tmp_path: Path, policy: str
+) -> None:
+    data, workspace = tmp_path / "data", Workspace(tmp_path / "workspace")
+    shutil.copytree(place.data, data)
+    shutil.copytree(place.workspace.champion, workspace.champion)
+    (data / "policy.toml").write_text(policy, encoding="utf-8")
+    publish_week(data, workspace, place.on)
+    with TestClient(create_app(place.settings(store_url=workspace.store_url))) as client:
+        page = client.get("/").text
+        link = re.search(r'href="(/students/[^"]+)"', page)
+        assert link is not None
+        student = client.get(link.group(1)).text
+    assert "hebben uitgenodigd" not in page + student
+    assert "niet gemeten" in student
 
 
 def test_a_students_page_has_the_name_as_title_and_tells_reasons_before_figures(client: TestClient) -> None:
@@ -54,10 +100,10 @@ def test_a_students_page_has_the_name_as_title_and_tells_reasons_before_figures(
     title = re.search(r"<h1>([^<]+)</h1>", page)
     assert title is not None
     assert f"<title>{title.group(1)} - " in page
-    assert page.index("Wat opvalt") < page.index("Tijdlijn") < page.index("Meer hierover")
+    assert page.index("Wat opvalt") < page.index("Tijdlijn") < page.index("Hoe lees je dit signaal?")
     assert "geen oordeel" in page
     assert "BSA" in page
-    assert "van 100 studenten" in page.lower() or "van de 100 studenten" in page
+    assert re.search(r"ongeveer \d+ van de 100 studenten met vergelijkbare gegevens", page)
 
 
 def test_the_same_page_in_english_by_choice(client: TestClient) -> None:
@@ -78,20 +124,53 @@ def test_a_student_who_is_not_on_the_list_gets_a_page_that_says_so(client: TestC
     assert "Deze pagina is er niet" in answer.text
 
 
-def test_what_others_wrote_is_shown_as_text_and_never_run(tmp_path: object, place: Place) -> None:
+def one_student(text: str, **changes: str) -> PublishedStudent:
+    """Give an invited student of whom every text is this one."""
+    texts = {"nl": text, "en": text}
+    reason = ReasonShown(key="first_test", direction="raises", actionable=True, context=False, contribution=1.0, label=texts, text=texts)
+    told = {"enrolment_id": "e1", "student_id": "s", "name": text, "programme": text, "coach_id": "c", **changes}
+    return PublishedStudent(
+        **told, day=56, landmark=56, invited=True, way="model", rank=1, margin=0.1, probability=0.5,
+        reasons=(reason,), frequency=texts, lessons=(), tests=(),
+        background=Background(prior_education=None, related=None, intake_check=text, enrolled_on=None, start_date=dt.date(2026, 9, 1)),
+    )  # fmt: skip
+
+
+def one_week(text: str, *students: PublishedStudent) -> PublishedWeek:
+    """Give a list on which every text is this one."""
+    return PublishedWeek(
+        on=dt.date(2026, 11, 2), institution=text, target="leave", capacity=1, cut_off=0.5, scored=1, not_scored=0, policy={}, models={"leave": text},
+        outcome={"measured_on": text, "switch_inside_counts": True, "note": text}, meaning={}, coaches={"c": text}, students=students,
+    )  # fmt: skip
+
+
+def test_students_without_a_coach_are_a_choice_of_their_own(tmp_path: Path, place: Place) -> None:
+    url = f"sqlite:///{(tmp_path / 'store.db').as_posix()}"
+    engine = store.open_store(url)
+    store.publish_week(engine, one_week("Els", one_student("Bo"), one_student("Cas", enrolment_id="e2", coach_id="")))
+    engine.dispose()
+    with TestClient(create_app(place.settings(store_url=url))) as client:
+        page = client.get("/").text
+        choices = dict(re.findall(r'<option value="([^"]*)"[^>]*>([^<]+)<', page))
+        assert choices == {"": "Iedereen", "c": "Els (1)", "-": "Nog geen SLB&#39;er (1)"}
+        assert names(page) == ["Bo", "Cas"]
+        assert names(client.get("/", params={"coach": "-"}).text) == ["Cas"]
+        assert names(client.get("/", params={"coach": "c"}).text) == ["Bo"]
+
+
+def test_every_text_of_the_pages_is_shown_somewhere_and_in_every_language() -> None:
+    assert TEXTS["nl"].keys() == TEXTS["en"].keys()
+    room = Path(rendering.__file__).parents[1]
+    shown = "".join(path.read_text(encoding="utf-8") for path in [*room.glob("templates/*"), *room.glob("pages/*.py")])
+    statuses = get_args(published.TestShown.model_fields["status"].annotation)
+    unused = [key for key in TEXTS["nl"] if not re.search(rf"t\.{key}\b|\"{key}\"", shown) and key not in statuses]
+    assert [key for key in unused if not key.startswith(("error_404", "error_500"))] == []
+
+
+def test_what_others_wrote_is_shown_as_text_and_never_run(tmp_path: Path, place: Place) -> None:
     hostile = "<script>alert(1)</script>"
-    text = {"nl": hostile, "en": hostile}
-    reason = ReasonShown(key="first_test", direction="raises", actionable=True, context=False, contribution=1.0, label=text, text=text)
-    student = PublishedStudent(
-        enrolment_id="a/b?c", student_id="s", name=hostile, programme=hostile, coach_id="c", day=56, landmark=56, invited=True, way="model", rank=1,
-        margin=0.1, probability=0.5, reasons=(reason,), frequency=text, lessons=(), tests=(),
-        background=Background(prior_education=None, related=None, intake_check=hostile, enrolled_on=None, start_date=dt.date(2026, 9, 1)),
-    )  # fmt: skip
-    week = PublishedWeek(
-        on=dt.date(2026, 11, 2), institution=hostile, target="leave", capacity=1, cut_off=0.5, scored=1, not_scored=0, policy={}, models={"leave": hostile},
-        outcome={"measured_on": hostile, "switch_inside_counts": True, "note": hostile}, meaning={}, coaches={"c": hostile}, students=(student,),
-    )  # fmt: skip
-    url = f"sqlite:///{tmp_path}/hostile.db"
+    week = one_week(hostile, one_student(hostile, enrolment_id="a/b?c"))
+    url = f"sqlite:///{(tmp_path / 'hostile.db').as_posix()}"
     engine = store.open_store(url)
     store.publish_week(engine, week)
     store.publish_week(engine, week)
