@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from riskmodel.errors import RiskModelError
@@ -17,6 +18,30 @@ from riskmodel.errors import RiskModelError
 MEDIA_TYPE = "application/problem+json"
 TYPES = "/problems/"
 _log = logging.getLogger("riskmodel.service")
+
+
+class Fault(BaseModel):
+    """One thing in a request that is not as it should be."""
+
+    pointer: str = Field(description="Its place in the body, as a JSON pointer (RFC 6901); empty for the body as a whole.")
+    detail: str
+
+
+class ProblemOut(BaseModel):
+    """Why a request was not answered (RFC 9457)."""
+
+    type: str = Field(description="Stable name of the kind of problem, below /problems/.")
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] = []
+
+
+def told_as_problem(description: str) -> dict[str, Any]:
+    """Give what the API's documentation says of an answer that is a problem."""
+    schema = ProblemOut.model_json_schema()
+    schema["properties"]["errors"]["items"] = schema.pop("$defs")["Fault"]
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 class Problem(Exception):
@@ -47,10 +72,24 @@ def problem_response(status: int, kind: str, detail: str, errors: Sequence[dict[
     return JSONResponse(content, status, media_type=MEDIA_TYPE)
 
 
+def faults_problem(errors: Sequence[dict[str, str]]) -> Problem:
+    """Give all faults of a request as one problem."""
+    return Problem(422, "invalid-request", f"{len(errors)} thing(s) in this request are not as they should be.", errors)
+
+
 def pointer(location: Sequence[int | str]) -> str:
     """Give a place in the body as a JSON pointer."""
     parts = location[1:] if location and location[0] == "body" else location
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _fault(error: dict[str, Any]) -> dict[str, str]:
+    if error["type"] == "json_invalid":
+        return {"pointer": "", "detail": f"This is no JSON: {error['ctx']['error']}, at character {error['loc'][-1]}."}
+    place = pointer(error["loc"])
+    if not place:
+        return {"pointer": "", "detail": "The body should be a JSON object, sent with Content-Type: application/json."}
+    return {"pointer": place, "detail": str(error["msg"]).removeprefix("Value error, ")}
 
 
 def add_problem_handlers(app: FastAPI, page: Any) -> None:
@@ -72,8 +111,8 @@ def add_problem_handlers(app: FastAPI, page: Any) -> None:
         shown = page(request, 404) if request.method == "GET" else None
         if shown is not None:
             return shown  # type: ignore[no-any-return]
-        errors = [{"pointer": pointer(fault["loc"]), "detail": str(fault["msg"]).removeprefix("Value error, ")} for fault in error.errors()]
-        return problem_response(422, "invalid-request", f"{len(errors)} thing(s) in this request are not as they should be.", errors)
+        found = faults_problem([_fault(each) for each in error.errors()])
+        return problem_response(found.status, found.kind, found.detail, found.errors)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
@@ -81,7 +120,9 @@ def add_problem_handlers(app: FastAPI, page: Any) -> None:
         if shown is not None:
             return shown  # type: ignore[no-any-return]
         kinds = {404: "not-found", 405: "method-not-allowed", 400: "unreadable-request", 413: "too-large"}
-        return problem_response(error.status_code, kinds.get(error.status_code, "error"), str(error.detail))
+        answer = problem_response(error.status_code, kinds.get(error.status_code, "error"), str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(RiskModelError)
     async def _told(request: Request, error: RiskModelError) -> Response:

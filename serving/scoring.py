@@ -15,7 +15,7 @@ from riskmodel.explain.reasons import Reason, natural_frequency
 from riskmodel.features import build_features
 from riskmodel.window import cut
 from serving.champions import Serving
-from serving.problems import Problem, pointer
+from serving.problems import faults_problem, pointer
 
 
 def score_ready(serving: Serving, features: dict[str, Any], landmark: int, language: str, place: str) -> dict[str, dict[str, Any]]:
@@ -54,17 +54,17 @@ def score_ready(serving: Serving, features: dict[str, Any], landmark: int, langu
     for name, value in features.items():
         feature = known.catalogue.get(name)
         if feature is None:
-            errors.append({"pointer": f"{place}/features/{name}", "detail": "There is no such feature; GET /v1/model lists them."})
+            errors.append({"pointer": place + pointer(["features", name]), "detail": "There is no such feature; GET /v1/model lists them."})
         elif feature.kind == "category":
             if value is not None and value not in feature.categories:
-                errors.append({"pointer": f"{place}/features/{name}", "detail": "This is none of the feature's categories."})
+                errors.append({"pointer": place + pointer(["features", name]), "detail": "This is none of the feature's categories."})
             row[name] = value
         elif isinstance(value, str):
-            errors.append({"pointer": f"{place}/features/{name}", "detail": "This should be a number or null."})
+            errors.append({"pointer": place + pointer(["features", name]), "detail": "This should be a number or null."})
         else:
             row[name] = value
     if errors:
-        raise Problem(422, "invalid-request", f"{len(errors)} thing(s) in this request are not as they should be.", errors)
+        raise faults_problem(errors)
     for name, feature in known.catalogue.items():
         row.setdefault(name, None)
         if feature.kind != "category" and row[name] is None:
@@ -113,7 +113,7 @@ def score_rows(
         )
     except RowFaults as faults:
         errors = [{"pointer": place + _where(fault.path, set(extra)), "detail": fault.message} for fault in faults.faults]
-        raise Problem(422, "invalid-request", f"{len(errors)} thing(s) in this request are not as they should be.", errors) from None
+        raise faults_problem(errors) from None
     context = model.contexts[landmark].for_cohort(enrolment["cohort"])
     features = build_features(cut(tables, on), definition, context)
     if features.empty:

@@ -158,5 +158,7 @@ def language(language: str, to: str = "/") -> Response:
 
 @router.get("/docs")
 def docs(request: Request) -> HTMLResponse:
-    """Show the API's documentation from files of our own."""
-    return render(request, "docs.html")
+    """Show the API's documentation, which is in English, from files of our own."""
+    page = render(request, "docs.html")
+    page.headers["Content-Language"] = "en"
+    return page

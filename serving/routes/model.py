@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from serving.dependencies import ServingDep
+from serving.problems import told_as_problem
 
 router = APIRouter(prefix="/v1", tags=["model"])
 
@@ -45,7 +46,7 @@ class Models(BaseModel):
     models: dict[str, ModelFactsShown]
 
 
-@router.get("/model", summary="The models that serve now")
+@router.get("/model", summary="The models that serve now", responses={503: told_as_problem("No model was promoted yet.")})
 def model(serving: ServingDep) -> Models:
     """Tell, per target, what a score is made of and what was measured of it on students that the recipe had not seen."""
     shown = {}

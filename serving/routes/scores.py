@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from riskmodel.scoring import NOT_SCORED
 from serving.dependencies import ServingDep, SettingsDep
 from serving.languages import accepted_language
-from serving.problems import Problem
+from serving.problems import Problem, faults_problem, told_as_problem
 from serving.scoring import score_ready, score_rows
 
 router = APIRouter(prefix="/v1", tags=["scores"])
@@ -174,8 +174,9 @@ class ScoresOut(BaseModel):
     "/scores",
     summary="Score one or many students, with reasons",
     responses={
-        413: {"description": "The body is too large."},
-        422: {"description": "Faults, each with its place.", "content": {"application/problem+json": {}}},
+        413: told_as_problem("The body is too large."),
+        422: told_as_problem("Faults, each with its place."),
+        503: told_as_problem("No model was promoted yet."),
     },
 )
 def scores(
@@ -191,17 +192,21 @@ def scores(
     language = accepted_language(accept_language)
     response.headers["Content-Language"] = language
     response.headers["Vary"] = "Accept-Language"
+    if body.on is None and any(student.enrolment is not None for student in body.students):
+        raise faults_problem([{"pointer": "/on", "detail": "Raw rows need the day as of which they are to be looked at."}])
     seen: set[str] = set()
-    results = []
+    results, errors = [], []
     for place, student in enumerate(body.students):
         identity = student.enrolment.enrolment_id if student.enrolment is not None else str(student.enrolment_id)
         if identity in seen:
-            here = f"/students/{place}"
-            raise Problem(
-                422, "invalid-request", "The same enrolment stands twice.", [{"pointer": here, "detail": "This enrolment_id came before."}]
-            )
+            errors.append({"pointer": f"/students/{place}", "detail": "This enrolment_id came before."})
         seen.add(identity)
-        results.append(_score(serving, student, identity, body.on, language, f"/students/{place}"))
+        try:
+            results.append(_score(serving, student, identity, body.on, language, f"/students/{place}"))
+        except Problem as problem:
+            errors += problem.errors
+    if errors:
+        raise faults_problem(errors)
     return ScoresOut(results=results)
 
 
@@ -210,13 +215,7 @@ def _score(serving: Any, student: StudentIn, identity: str, on: dt.date | None, 
         told = score_ready(serving, dict(student.features), student.landmark, language, place)
         return StudentOut(enrolment_id=identity, landmark=student.landmark, scores=_out(told))
     assert student.enrolment is not None
-    if on is None:
-        raise Problem(
-            422,
-            "invalid-request",
-            "Raw rows need the day.",
-            [{"pointer": "/on", "detail": "Say as of which day the rows are to be looked at."}],
-        )
+    assert on is not None
     enrolment = student.enrolment.model_dump(mode="json", exclude={"extra"}, exclude_none=True)
     enrolment |= student.enrolment.extra
     why, day, landmark, told = score_rows(

@@ -143,11 +143,45 @@ def test_what_the_contract_refuses_is_refused_with_its_place(client: TestClient,
     assert told in found
 
 
+def test_faults_of_all_students_are_told_at_once(client: TestClient) -> None:
+    body = request()
+    for place in (1, 2):
+        [other] = request(enrolment_id=f"e{place + 1}", prior_education="lagere school")["students"]
+        body["students"].append(other)
+    body["students"].append(request()["students"][0])
+    assert pointers(client.post("/v1/scores", json=body)) == {
+        "/students/1/enrolment/prior_education",
+        "/students/2/enrolment/prior_education",
+        "/students/3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "detail"),
+    [
+        ('{"students": [', "application/json", "This is no JSON: Expecting value, at character 14."),
+        ('{"students": []}', "text/plain", "The body should be a JSON object, sent with Content-Type: application/json."),
+        ("", "application/json", "The body should be a JSON object, sent with Content-Type: application/json."),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_told_as_a_whole(client: TestClient, body: str, kind: str, detail: str) -> None:
+    answer = client.post("/v1/scores", content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"pointer": "", "detail": detail}]
+
+
+def test_raw_rows_without_a_day_are_refused_before_anything_is_scored(client: TestClient) -> None:
+    body = request()
+    del body["on"]
+    assert pointers(client.post("/v1/scores", json=body)) == {"/on"}
+
+
 def test_ready_features_must_be_in_the_catalogue(client: TestClient) -> None:
-    features = {"shoe_size": 43, "prior_education": "gymnasium", "attendance_share": "often"}
+    features = {"shoe/size": 43, "prior_education": "gymnasium", "attendance_share": "often"}
     answer = client.post("/v1/scores", json={"students": [{"enrolment_id": "x", "landmark": 57, "features": features}]})
     at = "/students/0"
-    assert pointers(answer) == {f"{at}/landmark", *(f"{at}/features/{name}" for name in features)}
+    names = ("shoe~1size", "prior_education", "attendance_share")
+    assert pointers(answer) == {f"{at}/landmark", *(f"{at}/features/{name}" for name in names)}
 
 
 def test_the_same_enrolment_twice_is_refused(client: TestClient) -> None:
@@ -214,6 +248,16 @@ def test_no_name_grade_or_score_is_ever_logged(place: Place, caplog: pytest.LogC
         client.get("/students/canary-page")
     own = [record.getMessage() for record in caplog.records if not record.name.startswith("httpx")]
     assert not [line for line in own if "canary" in line or "3.7" in line or str(probability) in line]
+
+
+def test_the_documentation_says_what_a_problem_looks_like_and_a_problem_looks_so(client: TestClient) -> None:
+    told = client.get("/openapi.json").json()["paths"]["/v1/scores"]["post"]["responses"]
+    answer = client.post("/v1/scores", json={}).json()
+    for status in ("413", "422", "503"):
+        schema = told[status]["content"]["application/problem+json"]["schema"]
+        assert "application/json" not in told[status]["content"]
+        assert answer.keys() == schema["properties"].keys()
+        assert answer["errors"][0].keys() == schema["properties"]["errors"]["items"]["properties"].keys()
 
 
 def test_the_documented_examples_work(client: TestClient) -> None:

@@ -76,6 +76,7 @@ def test_errors_of_the_api_are_problems(client: TestClient, method: str, path: s
     answer = client.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["type"].startswith("/problems/")
+    assert ("allow" in answer.headers) == (status == 405)
 
 
 def test_another_host_name_is_not_answered(client: TestClient) -> None:
