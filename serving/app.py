@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from riskmodel import __version__
@@ -19,7 +20,10 @@ from serving.pages.rendering import error_page
 from serving.problems import add_problem_handlers
 from serving.routes import health, model, scores
 from serving.settings import Settings
-from serving.store import open_store
+from serving.store.audit import note_head
+from serving.store.keys import read_keys
+from serving.store.schema import connect, require_newest
+from serving.store.weeks import Store, now
 
 _DESCRIPTION = """
 Explained dropout risk for first-years, so that extra coach attention goes where it may help.
@@ -39,19 +43,30 @@ def create_app(settings: Settings) -> FastAPI:
     -------
     FastAPI
         Ready to be served; models are loaded and explanations prepared when it starts.
+
+    Raises
+    ------
+    RiskModelError
+        The store can't be reached, or its schema is not this version's; the command that mends it is named.
+    ConfigurationFault
+        There are no keys to the store.
     """
+    store = Store(connect(settings.store_url), read_keys(settings.keys_file, settings.keys), settings.audit_heads)
+    require_newest(store.engine)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with suppress(ModelFault):  # /readyz says so; the service waits for a promotion
             app.state.champions.get()
         yield
-        app.state.engine.dispose()
+        with suppress(SQLAlchemyError, OSError):  # a store that is away must not keep the service from stopping
+            note_head(store.engine, settings.audit_heads, now())
+        store.engine.dispose()
 
     app = FastAPI(title="riskmodel", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.settings = settings
     app.state.champions = Champions(settings.champion_folder, settings.words_file)
-    app.state.engine = open_store(settings.store_url)
+    app.state.store = store
     for router in (scores.router, model.router, health.router, pages.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")

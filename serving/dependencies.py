@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from serving.champions import Champions, Serving
 from serving.settings import Settings
+from serving.store.weeks import Store
 
 
 def _settings(request: Request) -> Settings:
@@ -24,12 +25,17 @@ def _serving(request: Request) -> Serving:
     return _champions(request).get()
 
 
+def _store(request: Request) -> Store:
+    return request.app.state.store  # type: ignore[no-any-return]
+
+
 def _session(request: Request) -> Iterator[Session]:
-    with Session(request.app.state.engine) as session:
+    with _store(request).session() as session:
         yield session
 
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ChampionsDep = Annotated[Champions, Depends(_champions)]
 ServingDep = Annotated[Serving, Depends(_serving)]
+StoreDep = Annotated[Store, Depends(_store)]
 SessionDep = Annotated[Session, Depends(_session)]

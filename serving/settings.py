@@ -17,6 +17,9 @@ class Settings(BaseSettings):
 
     champion_folder: Path = Field(description="The folder that 'riskmodel promote' writes.")
     store_url: str = Field(description="SQLAlchemy URL of the store with published lists.")
+    keys_file: Path = Field(description="The file with the keys to the store.")
+    keys: str | None = Field(default=None, repr=False, description="The same keys as text, for systems that hand out secrets that way.")
+    audit_heads: Path = Field(description="The file outside the database that notes the audit trail's codes.")
     words_file: Path | None = Field(default=None, description="An institution's own phrases.")
     most_bytes: int = Field(default=8 * 1024 * 1024, description="A larger request body is refused.")
     most_students: int = Field(default=1000, description="Most students in one call.")

@@ -1,8 +1,8 @@
-"""Runs migrations on the connection that the service hands over."""
+"""Runs migrations on the connection that the store hands over."""
 
 from alembic import context
 
-from serving.store import Base
+from serving.store.tables import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True)
 with context.begin_transaction():

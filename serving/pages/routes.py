@@ -11,39 +11,45 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from serving import store
-from serving.dependencies import SessionDep
+from serving.dependencies import SessionDep, StoreDep
 from serving.languages import COOKIE, LANGUAGES, page_language
 from serving.pages.chart import WeekFacts, draw
 from serving.pages.rendering import TEXTS, render
+from serving.store.audit import Event
+from serving.store.tables import Student, Week
+from serving.store.weeks import coaches_of, coaches_with_invited, find_student, invited_since, invited_students, latest_week
 
 router = APIRouter(include_in_schema=False)
 _YEAR = 365 * 24 * 3600
 # Chosen in the list of coaches for students who have none; the empty choice is everyone.
 _WITHOUT_COACH = "-"
+# Nobody logs in yet, and the pages are to be had on this machine alone.
+_NOBODY_IN_PARTICULAR = "this machine"
 
 
 @router.get("/")
-def students(request: Request, session: SessionDep, coach: str = "") -> HTMLResponse:
+def students(request: Request, session: SessionDep, store: StoreDep, coach: str = "") -> HTMLResponse:
     """Show the students invited this week, by name; one coach's or everyone's."""
-    week = store.latest_week(session)
+    week = latest_week(session)
     if week is None:
         return render(request, "list.html", week=None)
     language = page_language(request)
-    counts = store.coaches_with_invited(session, week)
-    coaches = sorted(((each, week.coaches.get(each, each), count) for each, count in counts.items() if each), key=lambda row: row[1])
+    people = coaches_of(week, store.keys)
+    counts = coaches_with_invited(session, week)
+    coaches = sorted(((each, people.get(each, each), count) for each, count in counts.items() if each), key=lambda row: row[1])
     if "" in counts:
         coaches.append((_WITHOUT_COACH, TEXTS[language]["no_coach"], counts[""]))
     asked = "" if coach == _WITHOUT_COACH else coach or None
-    found = store.invited_students(session, week, asked)
-    since = store.invited_since(session, week, [student.enrolment_id for student in found])
+    found = invited_students(session, store.keys, week, asked)
+    since = invited_since(session, week, found)
+    store.record(Event.PAGE_LIST_READ, actor=_NOBODY_IN_PARTICULAR, subjects=[student.subject for student in found])
     rows = [
         {
             "enrolment_id": student.enrolment_id,
             "name": student.name,
-            "programme": student.programme,
+            "programme": student.row.programme,
             "number": student.student_id,
-            "why": _first_reason(student, language),
+            "why": _first_reason(student.row, language),
             "since": since[student.enrolment_id],
         }
         for student in found
@@ -56,18 +62,18 @@ def students(request: Request, session: SessionDep, coach: str = "") -> HTMLResp
         coaches=coaches,
         coach=coach,
         students=rows,
-        meaning=_meaning(week, found, language),
+        meaning=_meaning(week, [student.row for student in found], language),
     )
 
 
-def _meaning(week: store.Week, students: Sequence[store.Student], language: str) -> str | None:
+def _meaning(week: Week, students: Sequence[Student], language: str) -> str | None:
     """Tell what an invitation means for most of these students; None where it was not measured."""
     landmarks = Counter(student.landmark for student in students)
     told = week.meaning.get(str(landmarks.most_common(1)[0][0]), {}) if landmarks else {}
     return told.get(language)
 
 
-def _first_reason(student: store.Student, language: str) -> str:
+def _first_reason(student: Student, language: str) -> str:
     raising = [reason for reason in student.shown["reasons"] if reason["direction"] == "raises" and not reason["context"]]
     if not raising:
         return str(TEXTS[language]["by_chance"].split(". ")[0]) + "."
@@ -75,15 +81,16 @@ def _first_reason(student: store.Student, language: str) -> str:
 
 
 @router.get("/students/{enrolment_id}")
-def student(request: Request, session: SessionDep, enrolment_id: str, coach: str = "") -> HTMLResponse:
+def student(request: Request, session: SessionDep, store: StoreDep, enrolment_id: str, coach: str = "") -> HTMLResponse:
     """Show one invited student: what stands out, what goes well, the time line, and what the signal does not know."""
-    week = store.latest_week(session)
-    found = None if week is None else store.find_student(session, week, enrolment_id)
+    week = latest_week(session)
+    found = None if week is None else find_student(session, store.keys, week, enrolment_id)
     if week is None or found is None:
         raise HTTPException(404)
+    store.record(Event.PAGE_STUDENT_READ, actor=_NOBODY_IN_PARTICULAR, subjects=[found.subject])
     language = page_language(request)
     texts = TEXTS[language]
-    shown = found.shown
+    shown = found.row.shown
     reasons = [
         {**reason, "label": reason["label"][language], "text": reason["text"][language]}
         for reason in shown["reasons"]
@@ -103,7 +110,9 @@ def student(request: Request, session: SessionDep, enrolment_id: str, coach: str
         week=week,
         institution=week.institution,
         coach=coach,
-        student=found,
+        name=found.name,
+        number=found.student_id,
+        student=found.row,
         raising=[reason for reason in reasons if reason["direction"] == "raises" and not reason["context"]],
         lowering=[reason for reason in reasons if reason["direction"] == "lowers" and not reason["context"]],
         # Prior education stands among what the student brought along; saying it once is enough.
@@ -114,7 +123,7 @@ def student(request: Request, session: SessionDep, enrolment_id: str, coach: str
         lessons=[_lesson_row(lesson) for lesson in lessons],
         chart=draw([_week_facts(lesson, tests) for lesson in lessons]),
         frequency=shown["frequency"][language],
-        meaning=_meaning(week, [found], language),
+        meaning=_meaning(week, [found.row], language),
     )
 
 

@@ -33,6 +33,16 @@ class Workspace:
         return self.folder / "champion"
 
     @property
+    def keys(self) -> Path:
+        """The keys to the service's store, unless it is configured otherwise."""
+        return self.folder / "keys.json"
+
+    @property
+    def audit_heads(self) -> Path:
+        """Where the audit trail's codes are noted outside the store."""
+        return self.folder / "audit-heads.jsonl"
+
+    @property
     def store_url(self) -> str:
         """The service's database, unless it is configured otherwise."""
         return f"sqlite:///{(self.folder / 'store.db').resolve().as_posix()}"

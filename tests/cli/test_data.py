@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,24 +18,6 @@ import pytest
 from riskmodel.cli import context
 from riskmodel.cli.main import run
 from tests.riskmodel.contract.folders import changed, institution, write_folder, write_parquet
-
-Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    """Give the command line: exit code, output and complaints."""
-    monkeypatch.setattr(context, "options", context.Options())
-    workspace = str(tmp_path / "workspace")
-
-    def calling(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ending:
-            run(["--workspace", workspace, *map(str, arguments)])
-        told = capsys.readouterr()
-        return int(ending.value.code or 0), told.out, told.err
-
-    return calling
 
 
 @pytest.fixture

@@ -20,6 +20,9 @@ from riskmodel.synth import SynthSettings, generate
 from riskmodel.workspace import Workspace
 from serving.app import create_app
 from serving.settings import Settings
+from serving.store.keys import Keys, keys_of
+from serving.store.schema import connect
+from serving.store.weeks import Store
 from training.train import fit_targets
 
 MONDAY = dt.date(2026, 11, 2)
@@ -34,8 +37,22 @@ class Place:
     on: dt.date
 
     def settings(self, **changes: object) -> Settings:
-        told = {"champion_folder": self.workspace.champion, "store_url": self.workspace.store_url, **changes}
+        told = {
+            "champion_folder": self.workspace.champion,
+            "store_url": self.workspace.store_url,
+            "keys_file": self.workspace.keys,
+            "audit_heads": self.workspace.audit_heads,
+            **changes,
+        }
         return Settings.model_validate(told)
+
+    @property
+    def keys(self) -> Keys:
+        return keys_of(self.workspace.keys)
+
+    def store(self) -> Store:
+        """Open the store that the lists are in."""
+        return Store(connect(self.workspace.store_url), self.keys)
 
 
 def make_place(folder: Path) -> Place:

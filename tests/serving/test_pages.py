@@ -10,15 +10,16 @@ from typing import get_args
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy.orm import Session
 
 from riskmodel.cli.publishing import publish_week
 from riskmodel.workspace import Workspace
-from serving import store
 from serving import week as published
 from serving.app import create_app
 from serving.pages import rendering
 from serving.pages.rendering import TEXTS
+from serving.store.schema import connect, migrate
+from serving.store.weeks import Store, coaches_with_invited, latest_week
+from serving.store.weeks import publish_week as store_week
 from serving.week import Background, PublishedStudent, PublishedWeek, ReasonShown
 from tests.serving.conftest import Place
 
@@ -38,12 +39,12 @@ def test_the_list_is_in_order_of_name_and_shows_no_number_of_risk(client: TestCl
 
 
 def test_a_coach_sees_own_students_alone(client: TestClient, place: Place) -> None:
-    engine = store.open_store(place.workspace.store_url)
-    with Session(engine) as session:
-        week = store.latest_week(session)
+    store = place.store()
+    with store.session() as session:
+        week = latest_week(session)
         assert week is not None
-        counts = store.coaches_with_invited(session, week)
-    engine.dispose()
+        counts = coaches_with_invited(session, week)
+    store.engine.dispose()
     coach, count = max(counts.items(), key=lambda pair: pair[1])
     assert len(names(client.get("/", params={"coach": coach}).text)) == count
     assert sum(counts.values()) == len(names(client.get("/").text))
@@ -144,11 +145,18 @@ def one_week(text: str, *students: PublishedStudent) -> PublishedWeek:
     )  # fmt: skip
 
 
+def keep(url: str, place: Place, *weeks: PublishedWeek) -> None:
+    """Put lists into a store of their own."""
+    store = Store(connect(url), place.keys)
+    migrate(store.engine, store.keys)
+    for week in weeks:
+        store_week(store, week, actor="test")
+    store.engine.dispose()
+
+
 def test_students_without_a_coach_are_a_choice_of_their_own(tmp_path: Path, place: Place) -> None:
     url = f"sqlite:///{(tmp_path / 'store.db').as_posix()}"
-    engine = store.open_store(url)
-    store.publish_week(engine, one_week("Els", one_student("Bo"), one_student("Cas", enrolment_id="e2", coach_id="")))
-    engine.dispose()
+    keep(url, place, one_week("Els", one_student("Bo"), one_student("Cas", enrolment_id="e2", student_id="s2", coach_id="")))
     with TestClient(create_app(place.settings(store_url=url))) as client:
         page = client.get("/").text
         choices = dict(re.findall(r'<option value="([^"]*)"[^>]*>([^<]+)<', page))
@@ -171,10 +179,7 @@ def test_what_others_wrote_is_shown_as_text_and_never_run(tmp_path: Path, place:
     hostile = "<script>alert(1)</script>"
     week = one_week(hostile, one_student(hostile, enrolment_id="a/b?c"))
     url = f"sqlite:///{(tmp_path / 'hostile.db').as_posix()}"
-    engine = store.open_store(url)
-    store.publish_week(engine, week)
-    store.publish_week(engine, week)
-    engine.dispose()
+    keep(url, place, week, week)
     with TestClient(create_app(place.settings(store_url=url))) as client:
         pages = [client.get("/").text, client.get("/students/a%2Fb%3Fc").text, client.get("/", params={"coach": hostile}).text]
     for page in pages:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from riskmodel import __version__
-from riskmodel.cli import context, data, demo, models, oulad, scoring, service, synth
+from riskmodel.cli import context, data, demo, models, oulad, scoring, service, store, synth
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
 from riskmodel.native import require_openmp
@@ -38,6 +38,9 @@ app.command()(scoring.score)
 app.command()(scoring.publish)
 app.command()(service.serve)
 app.command()(demo.demo)
+app.add_typer(store.store_app, name="store")
+app.add_typer(store.keys_app, name="keys")
+app.add_typer(store.audit_app, name="audit")
 
 
 def _version(asked: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 
 from riskmodel.baselines import first_test_failed_or_missed
 from riskmodel.champion import read_champions
+from riskmodel.cli.store import open_store
 from riskmodel.contract.dataset import Dataset, load_dataset, read_coaches, read_contacts
 from riskmodel.dates import from_epoch_day
 from riskmodel.explain.reasons import CONTEXT, Reason, invitation_meaning, natural_frequency
@@ -26,8 +28,7 @@ from riskmodel.scoring import Scored, reasons_of, score_dataset, tellers
 from riskmodel.tables import Frame
 from riskmodel.window import Known, cut
 from riskmodel.workspace import Workspace
-from serving.store import open_store
-from serving.store import publish_week as store_week
+from serving.store.weeks import publish_week as store_week
 from serving.week import Background, LessonWeek, PublishedStudent, PublishedWeek, ReasonShown, TestShown
 
 _LANGUAGES = ("nl", "en")
@@ -68,11 +69,8 @@ def publish_week(folder: Path, workspace: Workspace, on: dt.date, *, own_words: 
     scored = score_dataset(dataset, models, on, ranked_by=target, progress=progress)
     words = [load_words(language, own_words) for language in _LANGUAGES]  # type: ignore[arg-type]
     week = make_week(dataset, scored, models, policy, target, words)
-    engine = open_store(workspace.store_url)
-    try:
-        store_week(engine, week)
-    finally:
-        engine.dispose()
+    with open_store(workspace) as store:
+        store_week(store, week, actor=getpass.getuser())
     return Counted(len(scored.rows), len(scored.not_scored), sum(student.invited for student in week.students))
 
 

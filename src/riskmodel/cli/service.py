@@ -22,13 +22,18 @@ def serve(
     """Serve the coach's pages and the scoring API on this machine."""
     import uvicorn
 
+    from riskmodel.cli.store import open_store
     from serving.app import create_app
     from serving.settings import Settings
 
     require_loopback(host)
     require_free(host, port)
     place = workspace()
-    settings = Settings(champion_folder=place.champion, store_url=place.store_url, words_file=words)
+    with open_store(place):
+        pass  # a new store is made here, in a workspace of one's own
+    settings = Settings(
+        champion_folder=place.champion, store_url=place.store_url, keys_file=place.keys, audit_heads=place.audit_heads, words_file=words
+    )
     app = create_app(settings)
     shown = f"[{host}]" if ":" in host else host
     say(f"Coach's page:          http://{shown}:{port}/")

@@ -1,0 +1,278 @@
+"""The audit trail: who saw or did what on which student, when and why, chained so that a changed, removed, reordered or cut-off row shows.
+
+Every event carries HMAC-SHA-256 of the event before it and of itself, under a key that is not in the database (the forward-secure logs of Schneier
+and Kelsey, 1999, in their simplest form). Who can write the database alone can't forge a row; and because the last code is written to a file
+outside it at intervals, cutting off the end shows as well. People are digests here: the trail itself tells no name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from riskmodel.errors import RiskModelError
+from serving.store.keys import Keys
+from serving.store.tables import AuditCheckpoint, AuditEvent, AuditHead
+
+BEGINNING = "0" * 64
+HEAD_EVERY = 100
+_CHUNK = 5000
+EVERYONE = ""
+
+
+class Event(StrEnum):
+    """All that is ever recorded, as `source:subject:action`."""
+
+    PAGE_LIST_READ = "page:list:read"
+    """Somebody opened the list of invited students; one event for each student on it."""
+    PAGE_STUDENT_READ = "page:student:read"
+    """Somebody opened one student's page."""
+    OPERATOR_LIST_PUBLISHED = "operator:list:published"
+    """A list was put on the coaches' page."""
+    OPERATOR_STUDENT_ERASED = "operator:student:erased"
+    """The key to what was written about a student was destroyed."""
+    OPERATOR_STUDENT_ASKED = "operator:student:asked"
+    """It was looked up who saw a student, for an answer to that student."""
+    OPERATOR_KEYS_ROTATED = "operator:keys:rotated"
+    """What is encrypted was encrypted anew with a fresh key."""
+    OPERATOR_AUDIT_PRUNED = "operator:audit:pruned"
+    """Events past their time were removed under a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What verifying the chain found.
+
+    Attributes
+    ----------
+    events : int
+        Events that are there.
+    through : int
+        Number of the last one.
+    faults : tuple of str
+        What is wrong, each with its place; empty where the chain holds.
+    """
+
+    events: int
+    through: int
+    faults: tuple[str, ...]
+
+
+def _code(key: bytes, before: str, seq: int, at: dt.datetime, event: str, actor: str, subject: str, why: str) -> str:
+    told = json.dumps([before, seq, at.isoformat(timespec="microseconds"), event, actor, subject, why], ensure_ascii=True)
+    return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()
+
+
+def record(
+    session: Session,
+    keys: Keys,
+    event: Event,
+    *,
+    actor: str,
+    at: dt.datetime,
+    subjects: Sequence[str] = (EVERYONE,),
+    why: str = "",
+    heads: Path | None = None,
+) -> int:
+    """Append an event for each subject; they stand when the session's transaction does.
+
+    Call it before anything else in its transaction: it takes hold of the chain's head, so that writers wait for one another in line.
+
+    Parameters
+    ----------
+    session : Session
+    keys : Keys
+    event : Event
+    actor : str
+        Who: a login subject, a token's name or an operating-system user. Kept as a digest.
+    at : datetime.datetime
+        When, UTC.
+    subjects : sequence of str
+        Digests of the students that it is about, or `EVERYONE` alone.
+    why : str
+        The purpose, in words of the product; never a name.
+    heads : Path, optional
+        The file outside the database that gets a code at least every `HEAD_EVERY` events.
+
+    Returns
+    -------
+    int
+        The last event's number.
+    """
+    if not subjects:
+        return 0
+    at = at.replace(tzinfo=None)
+    taken = update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq + len(subjects)).returning(AuditHead.seq, AuditHead.code)
+    last, code = session.execute(taken).one()
+    who = keys.digest("actor", actor)
+    rows = []
+    first = last - len(subjects) + 1
+    for seq, subject in enumerate(subjects, start=first):
+        code = _code(keys.audit, code, seq, at, event, who, subject, why)
+        rows.append({"seq": seq, "at": at, "event": str(event), "actor": who, "subject": subject, "why": why, "code": code})
+    session.execute(insert(AuditEvent), rows)
+    session.execute(update(AuditHead).where(AuditHead.id == 1).values(code=code))
+    if heads is not None and last // HEAD_EVERY > (first - 1) // HEAD_EVERY:
+        _note(heads, last, code, at)
+    return int(last)
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def _note(heads: Path, seq: int, code: str, at: dt.datetime) -> None:
+    heads.parent.mkdir(parents=True, exist_ok=True)
+    with heads.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"seq": seq, "code": code, "at": at.isoformat()}) + "\n")
+
+
+def note_head(engine: Engine, heads: Path, at: dt.datetime) -> None:
+    """Write the chain's last code to the file outside the database, as the service does when it stops."""
+    with Session(engine) as session:
+        head = session.execute(select(AuditHead.seq, AuditHead.code)).one()
+    if head.seq:
+        _note(heads, head.seq, head.code, at)
+
+
+def read_heads(heads: Path) -> dict[int, str]:
+    """Give the codes that were written outside the database, by number.
+
+    Raises
+    ------
+    RiskModelError
+        A line is not what the service writes, other than one cut short at the end.
+    """
+    if not heads.exists():
+        return {}
+    found: dict[int, str] = {}
+    lines = heads.read_text(encoding="utf-8").splitlines()
+    for place, line in enumerate(lines, start=1):
+        try:
+            told = json.loads(line)
+            found[int(told["seq"])] = str(told["code"])
+        except (ValueError, KeyError, TypeError):
+            if place == len(lines):
+                break
+            raise RiskModelError(
+                f"line {place} is no note of the audit trail.", place=str(heads), remedy="Put the file back from its backup."
+            ) from None
+    return found
+
+
+def _events(session: Session) -> Iterator[AuditEvent]:
+    yield from session.scalars(select(AuditEvent).order_by(AuditEvent.seq).execution_options(yield_per=_CHUNK))
+
+
+def verify(engine: Engine, keys: Keys, heads: Path | None = None) -> Verified:
+    """Walk the chain and say what does not fit.
+
+    Parameters
+    ----------
+    engine : Engine
+    keys : Keys
+    heads : Path, optional
+        The file with codes that were written outside the database.
+
+    Returns
+    -------
+    Verified
+    """
+    faults: list[str] = []
+    noted = read_heads(heads) if heads is not None else {}
+    count = 0
+    with Session(engine) as session:
+        seq, code = _start(session, keys, faults)
+        for event in _events(session):
+            if event.seq != seq + 1:
+                faults.append(f"event {seq + 1} is missing; after {seq} comes {event.seq}")
+            expected = _code(keys.audit, code, event.seq, event.at, event.event, event.actor, event.subject, event.why)
+            if not _same(expected, event.code):
+                faults.append(f"event {event.seq} is not what was written, or does not stand where it was")
+            if event.seq in noted and not _same(noted[event.seq], event.code):
+                faults.append(f"event {event.seq} differs from the code that was noted outside the database")
+            seq, code = event.seq, event.code
+            count += 1
+        head = session.execute(select(AuditHead.seq, AuditHead.code)).one_or_none()
+    if head is None or (head.seq, head.code) != (seq, code):
+        faults.append(f"the chain ends at event {seq}, and its head says otherwise: events were cut off or added")
+    if noted and max(noted) > seq:
+        faults.append(f"the chain ends at event {seq}, but event {max(noted)} was noted outside the database: the end was cut off")
+    return Verified(count, seq, tuple(faults))
+
+
+def _start(session: Session, keys: Keys, faults: list[str]) -> tuple[int, str]:
+    checkpoint = session.scalars(select(AuditCheckpoint).order_by(AuditCheckpoint.through.desc()).limit(1)).first()
+    if checkpoint is None:
+        return 0, BEGINNING
+    if not _same(_signature(keys, checkpoint.through, checkpoint.code, checkpoint.at), checkpoint.signature):
+        faults.append(f"the checkpoint at event {checkpoint.through} is not signed with this store's key")
+    return checkpoint.through, checkpoint.code
+
+
+def _signature(keys: Keys, through: int, code: str, at: dt.datetime) -> str:
+    told = json.dumps(["checkpoint", through, code, at.isoformat(timespec="microseconds")])
+    return hmac.new(keys.audit, told.encode(), hashlib.sha256).hexdigest()
+
+
+def prune(engine: Engine, keys: Keys, before: dt.date, *, actor: str, at: dt.datetime, heads: Path | None = None) -> int:
+    """Remove events older than a day under a signed checkpoint, so that the rest still verifies; the removal is itself an event.
+
+    Parameters
+    ----------
+    engine : Engine
+    keys : Keys
+    before : datetime.date
+        Events before it are removed.
+    actor : str
+    at : datetime.datetime
+        Now, UTC.
+    heads : Path, optional
+
+    Returns
+    -------
+    int
+        How many were removed.
+
+    Raises
+    ------
+    RiskModelError
+        The chain does not hold; nothing is removed, because the removal would hide it.
+    """
+    found = verify(engine, keys, heads)
+    if found.faults:
+        raise RiskModelError(
+            f"the audit trail does not hold ({found.faults[0]}), so nothing is removed from it.", remedy="See 'riskmodel audit verify'."
+        )
+    at = at.replace(tzinfo=None)
+    with Session(engine) as session, session.begin():
+        own = record(session, keys, Event.OPERATOR_AUDIT_PRUNED, actor=actor, at=at, why=f"before {before.isoformat()}", heads=heads)
+        bound = dt.datetime.combine(before, dt.time())
+        # The clock may have been set back, so what goes is what stands before the first event that stays, this one at the latest.
+        stays = session.scalar(
+            select(AuditEvent.seq).where((AuditEvent.at >= bound) | (AuditEvent.seq == own)).order_by(AuditEvent.seq).limit(1)
+        )
+        last = session.execute(
+            select(AuditEvent.seq, AuditEvent.code).where(AuditEvent.seq < stays).order_by(AuditEvent.seq.desc()).limit(1)
+        ).one_or_none()
+        if last is None:
+            return 0
+        removed = session.execute(delete(AuditEvent).where(AuditEvent.seq <= last.seq)).rowcount  # type: ignore[attr-defined]
+        session.execute(
+            insert(AuditCheckpoint).values(through=last.seq, code=last.code, at=at, signature=_signature(keys, last.seq, last.code, at))
+        )
+        return int(removed)
+
+
+def events_about(session: Session, subject: str) -> Sequence[AuditEvent]:
+    """Give what was recorded about one student, oldest first, for an answer to that student."""
+    return session.scalars(select(AuditEvent).where(AuditEvent.subject == subject).order_by(AuditEvent.seq)).all()

@@ -1,0 +1,172 @@
+"""The store's schema: where it stands, and moving it up and down. A service never moves it by itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from riskmodel.errors import RiskModelError
+from serving.store.keys import Keys
+
+MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
+_BUSY_MS = 5000
+
+
+def connect(url: str) -> Engine:
+    """Give an engine for a store's URL: SQLite (a file, in WAL mode) or PostgreSQL; nothing is asked of the database yet.
+
+    Raises
+    ------
+    RiskModelError
+        The URL is none, or names a database that the store doesn't run on.
+    """
+    try:
+        told = make_url(url)
+    except SQLAlchemyError:
+        raise RiskModelError(
+            "this is no address of a database.", remedy="Write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME."
+        ) from None
+    kind = told.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise RiskModelError(f"the store does not run on {kind}.", remedy="Use SQLite or PostgreSQL.")
+    if kind == "postgresql":
+        return create_engine(told.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if told.database:
+        Path(told.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(told)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # Python's module would begin transactions at its own discretion, and none around a schema's changes
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["configure_logger"] = False
+    return config
+
+
+def newest_revision() -> str:
+    """Give the schema that this version of the product works with."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def known_revisions() -> tuple[str, ...]:
+    """Give every schema that this version can move between, oldest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
+
+
+@contextlib.contextmanager
+def _faults(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise RiskModelError(
+            f"the store can't be opened ({type(error).__name__}).",
+            place=engine.url.render_as_string(),
+            remedy="Check its address and rights.",
+        ) from error
+
+
+def revision(engine: Engine) -> str | None:
+    """Give the schema that a store has, or None where it has none yet.
+
+    Raises
+    ------
+    RiskModelError
+        The database can't be reached or read.
+    """
+    with _faults(engine), engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def migrate(engine: Engine, keys: Keys, to: str = "head") -> None:
+    """Move a store's schema up or down, with all that is in it, in one transaction.
+
+    Parameters
+    ----------
+    engine : Engine
+    keys : Keys
+        What is in clear in one schema and encrypted in another passes through them.
+    to : str
+        A revision of `known_revisions`, or 'head'.
+
+    Raises
+    ------
+    RiskModelError
+        The database can't be reached or written, or the revision is unknown; the store is as it was.
+    """
+    target = newest_revision() if to == "head" else to
+    if target not in known_revisions():
+        raise RiskModelError(f"there is no schema {target}.", remedy=f"There are {', '.join(known_revisions())}.")
+    config = _config()
+    with _faults(engine), _without_cascades(engine) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        config.attributes["keys"] = keys
+        here = MigrationContext.configure(connection).get_current_revision()
+        order = (None, *known_revisions())
+        if here not in order:
+            raise RiskModelError(f"this store has schema {here}, which a newer version of the product made.", remedy="Upgrade riskmodel.")
+        if order.index(target) >= order.index(here):
+            command.upgrade(config, target)
+        else:
+            command.downgrade(config, target)
+
+
+@contextlib.contextmanager
+def _without_cascades(engine: Engine) -> Iterator[Connection]:
+    """Give a connection on which SQLite may make tables anew under the same name without taking along the rows that refer to them."""
+    with engine.connect() as connection:
+        own: Any = connection.connection.dbapi_connection
+        lite = engine.dialect.name == "sqlite"
+        if lite:
+            own.execute("PRAGMA foreign_keys = OFF")
+        try:
+            yield connection
+        finally:
+            if lite:
+                connection.rollback()
+                own.execute("PRAGMA foreign_keys = ON")
+
+
+def require_newest(engine: Engine) -> None:
+    """Refuse a store whose schema is not the one that this version works with.
+
+    Raises
+    ------
+    RiskModelError
+        It is older (the command that mends it is named), newer or absent.
+    """
+    here, newest = revision(engine), newest_revision()
+    if here == newest:
+        return
+    place = engine.url.render_as_string()
+    if here is not None and here not in known_revisions():
+        raise RiskModelError(
+            f"this store has schema {here}, which a newer version of the product made.", place=place, remedy="Upgrade riskmodel."
+        )
+    what = "this store is empty." if here is None else f"this store has schema {here}; this version works with {newest}."
+    raise RiskModelError(what, place=place, remedy="Make a backup, then run 'riskmodel store upgrade'.")

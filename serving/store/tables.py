@@ -1,0 +1,110 @@
+"""The tables. People stand apart from scores, and no name or number of theirs is in clear."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Base(DeclarativeBase):
+    """All tables of the store. Times are UTC without a zone."""
+
+
+class Person(Base):
+    """A student, under a pseudonym; the key to what is written about them is their own, so that erasing them is destroying it."""
+
+    __tablename__ = "people"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    student: Mapped[str] = mapped_column(unique=True)
+    sealed_key: Mapped[str | None]
+    sealed_details: Mapped[str | None]
+    erased_at: Mapped[dt.datetime | None]
+
+
+class Week(Base):
+    """A published list."""
+
+    __tablename__ = "weeks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    on: Mapped[dt.date] = mapped_column("on_date", unique=True)
+    published_at: Mapped[dt.datetime]
+    institution: Mapped[str]
+    target: Mapped[str]
+    capacity: Mapped[int]
+    cut_off: Mapped[float | None]
+    scored: Mapped[int]
+    not_scored: Mapped[int]
+    policy: Mapped[dict[str, Any]] = mapped_column(JSON)
+    models: Mapped[dict[str, str]] = mapped_column(JSON)
+    outcome: Mapped[dict[str, Any]] = mapped_column(JSON)
+    meaning: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON)
+    sealed_coaches: Mapped[str]
+    students: Mapped[list[Student]] = relationship(back_populates="week", cascade="all, delete-orphan", passive_deletes=True)
+
+
+class Student(Base):
+    """A student on a published list: where they stood and what was said, linked to a person by a pseudonym."""
+
+    __tablename__ = "students"
+    __table_args__ = (
+        Index("ix_students_week_coach", "week_id", "coach_id"),
+        Index("ix_students_enrolment", "enrolment"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    week_id: Mapped[int] = mapped_column(ForeignKey("weeks.id", ondelete="CASCADE"))
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    enrolment: Mapped[str]
+    programme: Mapped[str]
+    coach_id: Mapped[str]
+    day: Mapped[int]
+    landmark: Mapped[int]
+    invited: Mapped[bool]
+    way: Mapped[str]
+    rank: Mapped[int]
+    margin: Mapped[float | None]
+    probability: Mapped[float]
+    shown: Mapped[dict[str, Any]] = mapped_column(JSON)
+    week: Mapped[Week] = relationship(back_populates="students")
+    person: Mapped[Person] = relationship()
+
+
+class AuditEvent(Base):
+    """One thing that happened, under the chain's code."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_subject", "subject"),)
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[dt.datetime]
+    event: Mapped[str]
+    actor: Mapped[str]
+    subject: Mapped[str]
+    why: Mapped[str]
+    code: Mapped[str]
+
+
+class AuditHead(Base):
+    """The chain's last code, in one row; taking hold of it puts writers in line."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    seq: Mapped[int]
+    code: Mapped[str]
+
+
+class AuditCheckpoint(Base):
+    """Up to where old events were removed after their time, signed."""
+
+    __tablename__ = "audit_checkpoints"
+
+    through: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    code: Mapped[str]
+    at: Mapped[dt.datetime]
+    signature: Mapped[str]

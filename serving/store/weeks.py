@@ -1,0 +1,166 @@
+"""Published lists: put into the store whole, and read back with the people that belong to them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, select
+from sqlalchemy.orm import Session, joinedload
+
+from serving.store.audit import Event, record
+from serving.store.keys import Keys
+from serving.store.people import ENROLMENT, STUDENT, details_of, keep_people
+from serving.store.tables import Student, Week
+from serving.week import PublishedWeek
+
+_SHOWN = {"reasons", "frequency", "lessons", "tests", "background"}
+_APART = {"enrolment_id", "student_id", "name"}
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store: the database, the keys to it, and the file that notes the audit trail outside it."""
+
+    engine: Engine
+    keys: Keys
+    heads: Path | None = None
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Give a session to read with."""
+        with Session(self.engine) as session:
+            yield session
+
+    def record(self, event: Event, *, actor: str, subjects: Sequence[str], why: str = "") -> None:
+        """Record an event in a transaction of its own, before what it tells of is shown."""
+        with Session(self.engine) as session, session.begin():
+            record(session, self.keys, event, actor=actor, at=now(), subjects=subjects, why=why, heads=self.heads)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A student on a list as a page shows them.
+
+    Attributes
+    ----------
+    enrolment_id, student_id, name : str
+        As the institution knows them.
+    subject : str
+        Digest of the student, for the audit trail.
+    row : Student
+        Where they stood and what was said.
+    """
+
+    enrolment_id: str
+    student_id: str
+    name: str
+    subject: str
+    row: Student
+
+
+def now() -> dt.datetime:
+    """Give the moment, UTC, as the store keeps it."""
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+
+def publish_week(store: Store, week: PublishedWeek, *, actor: str) -> int:
+    """Put a list into the store, in one transaction; a list of the same day is replaced whole.
+
+    Parameters
+    ----------
+    store : Store
+    week : PublishedWeek
+    actor : str
+        Who publishes it.
+
+    Returns
+    -------
+    int
+        How many students were left out because they were erased.
+    """
+    keys = store.keys
+    with Session(store.engine) as session, session.begin():
+        subjects = [keys.digest(STUDENT, student.student_id) for student in week.students]
+        record(session, keys, Event.OPERATOR_LIST_PUBLISHED, actor=actor, at=now(), subjects=subjects, why="invitation", heads=store.heads)
+        people = keep_people(session, keys, ((student.student_id, student.name, student.enrolment_id) for student in week.students))
+        students = [
+            Student(
+                **student.model_dump(exclude=_SHOWN | _APART),
+                person_id=people[student.student_id].id,
+                enrolment=keys.digest(ENROLMENT, student.enrolment_id),
+                shown=student.model_dump(mode="json", include=_SHOWN),
+            )
+            for student in week.students
+            if student.student_id in people
+        ]
+        session.execute(delete(Week).where(Week.on == week.on))
+        told = week.model_dump(exclude={"students", "coaches"})
+        sealed_coaches = keys.seal(json.dumps(week.coaches, ensure_ascii=False))
+        session.add(Week(**told, sealed_coaches=sealed_coaches, published_at=now(), students=students))
+    return len(week.students) - len(students)
+
+
+def latest_week(session: Session) -> Week | None:
+    """Give the newest list, or None."""
+    return session.scalars(select(Week).order_by(Week.on.desc()).limit(1)).first()
+
+
+def coaches_of(week: Week, keys: Keys) -> dict[str, str]:
+    """Give the names of a list's coaches by their id."""
+    told: dict[str, str] = json.loads(keys.open(week.sealed_coaches))
+    return told
+
+
+def invited_students(session: Session, keys: Keys, week: Week, coach_id: str | None) -> list[Listed]:
+    """Give the students invited on a list, all or one coach's, in neutral order: by name."""
+    query = select(Student).where(Student.week_id == week.id, Student.invited)
+    if coach_id is not None:
+        query = query.where(Student.coach_id == coach_id)
+    return sorted(_listed(session, keys, query), key=lambda student: (student.name.casefold(), student.enrolment_id))
+
+
+def find_student(session: Session, keys: Keys, week: Week, enrolment_id: str) -> Listed | None:
+    """Give an invited student on a list, or None."""
+    query = select(Student).where(Student.week_id == week.id, Student.enrolment == keys.digest(ENROLMENT, enrolment_id), Student.invited)
+    return next(_listed(session, keys, query), None)
+
+
+def _listed(session: Session, keys: Keys, query: Any) -> Iterator[Listed]:
+    for row in session.scalars(query.options(joinedload(Student.person))):
+        details = details_of(row.person, keys)
+        if details is not None:
+            yield Listed(details.enrolments[row.enrolment], details.student_id, details.name, row.person.student, row)
+
+
+def coaches_with_invited(session: Session, week: Week) -> dict[str, int]:
+    """Give how many students of each coach are invited on a list."""
+    rows = session.execute(
+        select(Student.coach_id, func.count()).where(Student.week_id == week.id, Student.invited).group_by(Student.coach_id)
+    ).all()
+    return {row[0]: int(row[1]) for row in rows}
+
+
+def invited_since(session: Session, week: Week, students: Sequence[Listed]) -> dict[str, dt.date]:
+    """Give since which list each student has been invited without a break, by enrolment id."""
+    names = {student.row.enrolment: student.enrolment_id for student in students}
+    since = dict.fromkeys(names.values(), week.on)
+    going = set(names)
+    for identity, on in session.execute(select(Week.id, Week.on).where(Week.on <= week.on).order_by(Week.on.desc())).all():
+        found = session.scalars(select(Student.enrolment).where(Student.week_id == identity, Student.invited, Student.enrolment.in_(going)))
+        going &= set(found.all())
+        since |= {names[enrolment]: on for enrolment in going}
+        if not going:
+            break
+    return since
+
+
+def reseal_coaches(session: Session, keys: Keys) -> None:
+    """Encrypt the coaches' names on every list anew with the newest key."""
+    for week in session.scalars(select(Week)):
+        week.sealed_coaches = keys.reseal(week.sealed_coaches)
