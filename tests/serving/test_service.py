@@ -12,17 +12,19 @@ from fastapi.testclient import TestClient
 
 from riskmodel.champion import POINTER
 from riskmodel.cli.service import require_loopback
+from riskmodel.cli.store import open_store
 from riskmodel.errors import RiskModelError
+from riskmodel.workspace import Workspace
 from serving import champions
 from serving.app import create_app
-from tests.serving.conftest import Place
+from tests.serving.conftest import MONDAY, Place
 
 
 def test_without_a_champion_it_is_alive_but_not_ready(tmp_path: Path) -> None:
-    from serving.settings import Settings
-
-    settings = Settings(champion_folder=tmp_path / "none", store_url=f"sqlite:///{(tmp_path / 'store.db').as_posix()}")
-    with TestClient(create_app(settings)) as client:
+    workspace = Workspace(tmp_path)
+    with open_store(workspace):
+        pass  # which makes it
+    with TestClient(create_app(Place(tmp_path, workspace, MONDAY).settings())) as client:
         assert client.get("/healthz").json() == {"status": "alive"}
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json()["ready"]) == (503, False)
