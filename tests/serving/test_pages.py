@@ -85,7 +85,7 @@ def test_what_an_invitation_means_is_not_said_of_a_list_that_is_cut_in_another_w
     shutil.copytree(place.workspace.champion, workspace.champion)
     (data / "policy.toml").write_text(policy, encoding="utf-8")
     publish_week(data, workspace, place.on)
-    with TestClient(create_app(place.settings(store_url=workspace.store_url))) as client:
+    with TestClient(create_app(Place(data, workspace, place.on).settings())) as client:
         page = client.get("/").text
         link = re.search(r'href="(/students/[^"]+)"', page)
         assert link is not None
