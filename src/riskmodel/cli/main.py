@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from riskmodel import __version__
-from riskmodel.cli import context, data, demo, models, oulad, scoring, service, store, synth
+from riskmodel.cli import context, data, demo, models, onecijferho, oulad, scoring, service, store, synth
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
 from riskmodel.native import require_openmp
@@ -30,6 +30,8 @@ app = typer.Typer(
 )
 data.app.command("synth")(synth.synth)
 data.app.command("import-oulad")(oulad.import_oulad)
+data.app.command("import-1cho")(onecijferho.import_1cho)
+data.app.command("link")(onecijferho.link)
 app.add_typer(data.app, name="data")
 app.command()(models.train)
 app.command()(models.evaluate)

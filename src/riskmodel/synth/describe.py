@@ -44,4 +44,9 @@ def write_definition(folder: Path, settings: SynthSettings) -> None:
     policy.add(tomlkit.comment("The invitation rule: coaches have time for one in five, a few of them picked by chance."))
     policy.update({"target": "leave", "capacity_share": 0.2, "promote_at": [56, 84], "by_chance_share": 0.02})
     (folder / POLICY_FILE).write_text(tomlkit.dumps(policy), encoding="utf-8")
+    write_settings(folder, settings)
+
+
+def write_settings(folder: Path, settings: SynthSettings) -> None:
+    """Write with which settings a folder was made."""
     (folder / SETTINGS_FILE).write_text(tomlkit.dumps(settings.model_dump(mode="json")), encoding="utf-8")

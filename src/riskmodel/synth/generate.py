@@ -19,7 +19,7 @@ from riskmodel.dates import to_epoch_day
 from riskmodel.files import atomic_folder
 from riskmodel.progress import Progress, silent
 from riskmodel.synth import mechanism, tables
-from riskmodel.synth.describe import write_definition
+from riskmodel.synth.describe import write_definition, write_settings
 from riskmodel.synth.names import contacts_of, name_of
 from riskmodel.synth.settings import INTAKE, SynthSettings
 
@@ -75,7 +75,8 @@ def generate(folder: Path, settings: SynthSettings, progress: Progress = silent)
     Parameters
     ----------
     folder : Path
-        A new folder. It gets `dataset.toml`, `policy.toml`, the contract's tables and `truth/`, which tests and benchmarks alone read.
+        A new folder. It gets `dataset.toml`, `policy.toml`, the contract's tables and `truth/`, which tests and benchmarks alone read. In the format
+        '1cho' it gets a delivery of the sector's enrolment file instead, and what a student system adds to it.
     settings : SynthSettings
     progress : Progress
         Told which programme of which cohort is being made.
@@ -89,6 +90,12 @@ def generate(folder: Path, settings: SynthSettings, progress: Progress = silent)
         (place / TRUTH).mkdir()
         with _Writers(place) as writers:
             _Institution(settings, writers, progress).make()
+        if settings.format == "1cho":
+            from riskmodel.synth.onecijferho import write_1cho
+
+            write_1cho(place, settings)
+            write_settings(place, settings)
+            return
         write_definition(place, settings)
         if settings.format == "csv":
             _to_csv(place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Scenario = Literal["plain", "drift", "feed_failure", "late_tests", "new_programme", "noise", "transparent"]
 SCENARIOS: tuple[Scenario, ...] = ("plain", "drift", "feed_failure", "late_tests", "new_programme", "noise", "transparent")
@@ -32,7 +32,15 @@ class SynthSettings(BaseModel):
     last_year: int = Field(default=2026, description="Year in which the last cohort starts, on 1 September.")
     until_day: int = Field(default=60, ge=1, description="Day of the last cohort on which the tables were delivered.")
     closed: bool = Field(default=False, description="Whether the last cohort has its outcomes as well.")
-    format: Literal["parquet", "csv"] = "parquet"
+    format: Literal["parquet", "csv", "1cho"] = "parquet"
+
+    @model_validator(mode="after")
+    def _deliverable(self) -> SynthSettings:
+        if self.format == "1cho" and self.scenario == "transparent":
+            raise ValueError(
+                "the transparent scenario has outcomes per landmark, which 1cijferHO can't hold; choose another scenario or format"
+            )
+        return self
 
     @property
     def programmes(self) -> int:

@@ -1,0 +1,449 @@
+"""From 1cijferHO files to a data folder: enrolments and outcomes of all past cohorts, and a `dataset.toml` that says how they came about.
+
+Facts of the file: DUO's layout description of 1cijferHO 2023, version 1.1. Every choice that the sector's definition leaves open is an option, and stands
+in the target's `dataset.toml` with what was counted and left out. Person numbers become keyed pseudonyms and are kept nowhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import tomlkit
+
+from riskmodel.contract.definition import FILE_NAME
+from riskmodel.contract.reading import connect, literal, quoted
+from riskmodel.errors import DataFault
+from riskmodel.files import atomic_folder
+from riskmodel.onecijferho import pseudonyms
+from riskmodel.onecijferho.fields import FIELDS, SENSITIVE, column_name, find
+from riskmodel.onecijferho.history import DESTINATIONS, FIRST_FIELD, PRIOR_KINDS, Choices, History
+from riskmodel.onecijferho.reading import Source, files_in
+from riskmodel.progress import Progress, silent
+
+ALSO = ("school_grade", "years_in_ho")
+_EVERYBODY = 0.99
+_SHOWN = 8
+_PERSONS = 50_000
+_STEPS = 100
+_FIRST_YEARS = {
+    "programme": "first-years of a programme at this institution, also those who came over from another programme",
+    "institution": "first-years of this institution",
+    "ho": "first-years of higher education",
+}
+_UNIVERSITY = {
+    "switched": "counts as switched",
+    "dropped_out": "counts as dropped out (left hbo)",
+    "left_out": "is left out and counted",
+}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made.
+
+    Attributes
+    ----------
+    institution, found_by : str
+        The institution, and how it was found out.
+    files : tuple of dict
+        Per file: name, layout, delivery, rows, unreadable.
+    cohorts : tuple of dict
+        Per cohort: label, closed, students, and per destination the count.
+    left_out : mapping of cause to count
+        Rows at the institution, and first-years, that are in no cohort.
+    unknown : mapping of column to count
+        Enrolments of which a column is not known.
+    absent : tuple of str
+        Fields that no file holds and that would have been used.
+    groups : tuple of str
+        Sensitive fields that went to `groups`.
+    new_key : bool
+        Whether the key was made by this import.
+    """
+
+    institution: str
+    found_by: str
+    files: tuple[Mapping[str, Any], ...]
+    cohorts: tuple[Mapping[str, Any], ...]
+    left_out: Mapping[str, int]
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    new_key: bool = False
+
+
+def import_1cho(
+    files: Sequence[Path],
+    target: Path,
+    key: Path,
+    *,
+    layouts: Sequence[Path] = (),
+    institution: str | None = None,
+    choices: Choices | None = None,
+    groups: Sequence[str] = (),
+    also: Sequence[str] = (),
+    memory_limit: str = "1200MB",
+    progress: Progress = silent,
+) -> Imported:
+    """Turn enrolment files of one institution into a data folder.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        `EV*.asc` as delivered, or what the sector's converter made of it; several deliveries may overlap; a folder stands for those in it.
+    target : Path
+        A new folder; it appears whole or not at all.
+    key : Path
+        The key of the pseudonyms, outside `target`; made where it does not exist.
+    layouts : sequence of Path
+        Layout descriptions; those beside each file by default.
+    institution : str, optional
+        Code of the institution; found out where only one can be meant.
+    choices : Choices, optional
+        Which first-years, what leaving for university counts as, and from which year on.
+    groups : sequence of str
+        Sensitive fields to read, for the table `groups` alone; none by default.
+    also : sequence of {'school_grade', 'years_in_ho'}
+        Further columns, declared as signals of the institution's own.
+    memory_limit : str
+        What DuckDB may hold in memory before it spills to disk.
+    progress : Progress
+        Told which file is being read.
+
+    Raises
+    ------
+    DataFault
+        A file is missing, empty, cut off, of another kind, lacks a needed field, or no layout fits it; or it can't be said which institution is meant.
+    RiskModelError
+        The target exists or can't be written, or the key can't be used.
+    """
+    chosen = choices or Choices()
+    pseudonyms.require_outside(key, target)
+    sensitive = [_sensitive(name) for name in groups]
+    with (
+        tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch,
+        connect(memory_limit) as connection,
+        atomic_folder(target) as folder,
+    ):
+        # Person numbers spill to disk with the rest; whatever a crash would leave there can't be read without DuckDB's own random key.
+        connection.execute(f"SET temp_directory = {literal(Path(scratch).as_posix())}")
+        connection.execute("SET temp_file_encryption = true")
+        work = _Import(connection, folder, chosen, tuple(dict.fromkeys(sensitive)), tuple(also), progress)
+        work.read(files_in(files), layouts)
+        return work.write(institution, key)
+
+
+def _sensitive(asked: str) -> str:
+    """Give a sensitive field's own name; refuse what is none.
+
+    Raises
+    ------
+    DataFault
+        It is no sensitive field that may go to `groups`.
+    """
+    found = find(asked, SENSITIVE) or next((name for name in SENSITIVE if column_name(name) == column_name(asked)), None)
+    if found is None:
+        raise DataFault(f"'{asked}' is no field for groups.", place="--groups", remedy=f"These are: {', '.join(SENSITIVE)}.")
+    return found
+
+
+class _Import:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        folder: Path,
+        choices: Choices,
+        groups: tuple[str, ...],
+        also: tuple[str, ...],
+        progress: Progress,
+    ) -> None:
+        self.connection = connection
+        self.folder = folder
+        self.choices = choices
+        self.groups = groups
+        self.also = also
+        self.progress = progress
+        self.history = History(connection, groups, choices)
+        self.files: list[dict[str, Any]] = []
+        self.absent: set[str] = set()
+
+    # --- reading -------------------------------------------------------------------------------------------------------------------
+
+    def read(self, files: Sequence[Path], layouts: Sequence[Path]) -> None:
+        wanted = [field.name for key, field in FIELDS.items() if key not in FIRST_FIELD.values() or key in self._firsts]
+        sources = [Source(path, layouts, [*wanted, *self.groups]) for path in files]
+        for source in sources:
+            self._require(source)
+        sizes = [path.stat().st_size for path in files]
+        for place, (source, size) in enumerate(zip(sources, sizes, strict=True)):
+            before, total = sum(sizes[:place]), sum(sizes)
+
+            def heard(read: int, before: int = before, size: int = size, total: int = total, name: str = source.path.name) -> None:
+                self.progress(_STEPS * (before + min(read, size)) // total, _STEPS, f"reading {name}")
+
+            heard(0)
+            rows, unreadable = self.history.add(place, source.chunks(heard), source.found, str(source.path), source.unit)
+            layout = "" if source.layout is None else source.layout.path.name
+            self.files.append({"file": source.path.name, "layout": layout, "rows": rows, "unreadable": unreadable})
+        for place, year in self.history.deliveries().items():
+            self.files[place]["delivery"] = year
+
+    @property
+    def _firsts(self) -> set[str]:
+        """The indications of first-years to read: the one that is asked for, and the year that tells of an earlier start."""
+        return {FIRST_FIELD[self.choices.first_years]} | ({"first_ho"} if "years_in_ho" in self.also else set())
+
+    def _require(self, source: Source) -> None:
+        needed = {FIELDS[FIRST_FIELD[self.choices.first_years]].name, *(each.name for each in FIELDS.values() if each.needed), *self.groups}
+        needed |= {FIELDS["grade"].name} if "school_grade" in self.also else set()
+        needed |= {FIELDS["first_ho"].name} if "years_in_ho" in self.also else set()
+        lacking = sorted(needed - set(source.found))
+        if lacking:
+            raise DataFault(
+                f"the field{'s' if len(lacking) > 1 else ''} {', '.join(repr(name) for name in lacking)} {'are' if len(lacking) > 1 else 'is'} not there.",
+                place=source.place,
+                remedy="Give the layout description that came with this delivery, or convert the delivery again with all fields.",
+            )
+        used = {each.name for key, each in FIELDS.items() if key not in ("grade", *FIRST_FIELD.values())}
+        self.absent |= used - set(source.found)
+
+    # --- writing -------------------------------------------------------------------------------------------------------------------
+
+    def write(self, institution: str | None, key: Path) -> Imported:
+        self.progress(_STEPS, _STEPS, "looking for the institution")
+        replaced = self.history.keep_newest()
+        code, found_by = self._institution(institution)
+        self.progress(_STEPS, _STEPS, "looking up what became of first-years")
+        left_out = self.history.build(code)
+        if replaced:
+            left_out = {"rows of an older delivery that a newer one replaced": replaced, **left_out}
+        built = self._one("SELECT count(*) FROM built")
+        if not built:
+            raise DataFault(
+                f"no first-year of {code} is left to build a cohort of.",
+                place=self.files[0]["file"],
+                remedy="Look at --since and --first-years.",
+            )
+        self.progress(_STEPS, _STEPS, "making pseudonyms")
+        new_key = not key.exists()
+        if new_key:
+            pseudonyms.make_key(key)
+        secret = pseudonyms.read_key(key)
+        self._pseudonyms(secret)
+        self.progress(_STEPS, _STEPS, "writing the data folder")
+        self._tables()
+        columns = ("prior_education", "study_form", "gap_years", "left_on")
+        counts = self.connection.execute(
+            f"SELECT {', '.join(f'count(*) - count({column})' for column in columns[:3])} FROM built"
+        ).fetchall()[0]
+        done = Imported(
+            institution=code,
+            found_by=found_by,
+            files=tuple(self.files),
+            cohorts=self._cohorts(),
+            left_out=left_out,
+            unknown={column: count for column, count in zip(columns, counts, strict=False) if count},
+            absent=tuple(sorted(self.absent)),
+            groups=self.groups,
+            new_key=new_key,
+        )
+        _write_definition(self.folder, done, self.choices, self.also, pseudonyms.key_check(secret))
+        return done
+
+    def _one(self, sql: str) -> int:
+        return int(self.connection.execute(sql).fetchall()[0][0])
+
+    def _institution(self, asked: str | None) -> tuple[str, str]:
+        have = self.history.institutions()
+        place = ", ".join(each["file"] for each in self.files)
+        if not have:
+            raise DataFault(
+                "nobody in these files has a main enrolment in hbo as a first-year.",
+                place=place,
+                remedy="Give the institution's own enrolment file (EV*.asc).",
+            )
+        told = ", ".join(f"{code} ({first} first-years, {100 * share:.0f} % of the students)" for code, first, share in have[:_SHOWN])
+        more = f" and {len(have) - _SHOWN} more" if len(have) > _SHOWN else ""
+        if asked is not None:
+            wanted = asked.strip().upper()
+            if wanted not in {code for code, _, _ in have}:
+                raise DataFault(
+                    f"{wanted} has no first-years in these files; these have: {told}{more}.", place=place, remedy="Name one of them."
+                )
+            return wanted, "named"
+        if len(have) == 1:
+            return have[0][0], "the only one with first-years in these files"
+        everywhere = [code for code, _, share in have if share >= _EVERYBODY]
+        if len(everywhere) == 1:
+            return everywhere[0], "the one where all students of these files have been enrolled"
+        raise DataFault(f"several institutions could be meant: {told}{more}.", place=place, remedy="Say which with --institution.")
+
+    def _pseudonyms(self, secret: bytes) -> None:
+        self.connection.execute("CREATE TABLE pseudonyms (person VARCHAR, student_id VARCHAR)")
+        persons = self.connection.sql("SELECT DISTINCT person FROM built").to_arrow_reader(_PERSONS)
+        # The reader and the insertions can't share one cursor.
+        with self.connection.cursor() as cursor:
+            for batch in persons:
+                numbers = batch.column(0)
+                made = pa.table({"person": numbers, "student_id": pseudonyms.pseudonyms(secret, numbers.to_pylist())})
+                cursor.register("made", made)
+                cursor.execute("INSERT INTO pseudonyms SELECT * FROM made")
+                cursor.unregister("made")
+
+    def _tables(self) -> None:
+        self.connection.execute(
+            f"CREATE VIEW told AS SELECT s.student_id, s.student_id || '-' || b.\"year\" || '-' || b.programme AS enrolment_id, "
+            f'b."year" || \'-\' || (b."year" + 1) AS cohort, {self.history.outcome_sql()} AS outcome, b.* EXCLUDE (person) '
+            "FROM built b JOIN pseudonyms s USING (person)"
+        )
+        also = {"school_grade": "grade AS school_grade", "years_in_ho": "years_in_ho"}
+        extra = "".join(f", {also[name]}" for name in self.also)
+        # In the order of pseudonyms: a place in the file would be a trace of the number.
+        self._copy(
+            "enrolments",
+            "SELECT enrolment_id, student_id, cohort, programme, start_date, CAST(left_on AS DATE) AS left_on, prior_education, study_form, "
+            f"level, gap_years{extra} FROM told ORDER BY enrolment_id",
+        )
+        if self._one("SELECT count(*) FROM built WHERE NOT running"):
+            self._copy("outcomes", "SELECT enrolment_id, outcome FROM told WHERE outcome IS NOT NULL ORDER BY enrolment_id")
+        if self.groups:
+            listed = ", ".join(f"{quoted(name)} AS {column_name(name)}" for name in self.groups)
+            self._copy(
+                "groups", f'SELECT DISTINCT ON (student_id) student_id, {listed} FROM told ORDER BY student_id, "year" DESC, programme'
+            )
+
+    def _copy(self, name: str, sql: str) -> None:
+        target = self.folder / f"{name}.parquet"
+        self.connection.execute(f"COPY ({sql}) TO {literal(target.as_posix())} (FORMAT parquet, COMPRESSION zstd)")
+
+    def _cohorts(self) -> tuple[dict[str, Any], ...]:
+        places = ", ".join(f"count(*) FILTER (WHERE destination = {literal(place)})" for place in DESTINATIONS)
+        rows = self.connection.execute(
+            f'SELECT "year", bool_or(running), count(*), {places} FROM built GROUP BY "year" ORDER BY "year"'
+        ).fetchall()
+        return tuple(
+            {
+                "label": f"{year}-{year + 1}",
+                "closed": not running,
+                "students": students,
+                **({} if running else dict(zip(DESTINATIONS, counts, strict=True))),
+            }
+            for year, running, students, *counts in rows
+        )
+
+
+def _write_definition(folder: Path, done: Imported, choices: Choices, also: Sequence[str], key_check: str) -> None:
+    document = tomlkit.document()
+
+    def comment(*texts: str) -> None:
+        for text in texts:
+            document.add(tomlkit.comment(text))
+
+    deliveries = sorted({each["delivery"] for each in done.files})
+    comment(
+        "Made by 'riskmodel data import-1cho'. What was counted, chosen and left out stands under [imported].",
+        "",
+        "What the institution adds: results and attendance of the same students, each row with the enrolment's id.",
+        "  1. 'riskmodel data link' puts student numbers in the place of pseudonyms; enrolment_id then is STUDENTNUMBER-YEAR-PROGRAMME,",
+        "     for instance 501234-2023-34560: the first calendar year of the academic year, and the programme's code as in the enrolments.",
+        "  2. Put results.csv and attendance.csv (or .parquet, .xlsx) in this folder and say below what their columns are called, for instance:",
+        "       [tables.results]",
+        '       file = "results.csv"',
+        '       columns = { enrolment_id = "Inschrijving", date = "Toetsdatum", test = "Toets", grade = "Cijfer", course = "Vak", known_on = "Gepubliceerd" }',
+        "       [tables.attendance]",
+        '       file = "attendance.csv"',
+        '       columns = { enrolment_id = "Inschrijving", date = "Datum", scheduled = "Ingeroosterd", attended = "Aanwezig" }',
+        "  3. 'riskmodel data check' tells what does not fit. Until then models can look at what is known at the start, and at nothing else.",
+    )
+    document["name"] = done.institution
+    document["source"] = f"1cijferHO {', '.join(map(str, deliveries))}"
+    comment(
+        "Programmes are the codes of 'Opleiding actueel equivalent': what a programme is today, so that a new code is no switch. Give them names with"
+    )
+    comment('values = { programme = { "34560" = "Verpleegkunde" } } under [tables.enrolments].')
+    cohorts = tomlkit.aot()
+    for cohort in done.cohorts:
+        year = int(cohort["label"][:4])
+        entry = {"label": cohort["label"], "start": dt.date(year, 9, 1), "closed": cohort["closed"]}
+        cohorts.append(tomlkit.item({**entry, "outcome_on": dt.date(year + 1, 10, 1)} if cohort["closed"] else entry))
+    document["cohorts"] = cohorts
+    document["outcome"] = {
+        "measured_on": "1 October of the next academic year (1cijferHO)",
+        "switch_inside_counts": True,
+        "early_leavers_count": False,
+        "note": (
+            f"Who counts: {_FIRST_YEARS[choices.first_years]}, with their main enrolment in hbo (associate degree or bachelor) on 1 October; "
+            "who had left by then, or began later, is not among them. Dropped out: no main enrolment in higher education a year later. "
+            "Switched: a main enrolment in another programme, or at another institution. "
+            f"Leaving for university {_UNIVERSITY[choices.university]}. Going on at a designated institution counts as dropped out, as the sector counts. "
+            "Who died or left with the diploma is left out."
+        ),
+    }
+    comment("Days 14 and 28 lie before 1 October: a model of those days learns only from students who were still there on that date.")
+    comment("When the institution knew of a leaving is not in the file; 14 days after it ended is an assumption. Make it yours.")
+    document["delays"] = {"attendance": 1, "results": 10, "leaving": 14, "extra": 1}
+    comment("'mbo 1-3' and 'vmbo' give no entry to hbo by themselves, so something else did; change what is counted as what here.")
+    document["prior_education"] = {"values": dict(PRIOR_KINDS)}
+    document["tables"] = {
+        name: {"file": f"{name}.parquet"} for name in ("enrolments", "outcomes", "groups") if (folder / f"{name}.parquet").exists()
+    }
+    if also:
+        extra = tomlkit.aot()
+        for name in also:
+            extra.append(tomlkit.item(_EXTRA[name]))
+        document["extra"] = extra
+    document["imported"] = {
+        "institution": done.institution,
+        "institution_found_by": done.found_by,
+        "first_years": choices.first_years,
+        "university": choices.university,
+        **({} if choices.since is None else {"since": choices.since}),
+        "deliveries": "each student's rows come from the newest delivery that holds them",
+        "start": "start_date is 'Datum inschrijving' where it lies before 1 October, else the first of 'Maand vanaf', else 1 September",
+        "leaving": "left_on is the last 'Datum uitschrijving' of the year in the programme, where that is before 31 August; when it became known is not in the file",
+        "gap_years": "diploma year 2003 stands for the school year 2003-2004, so that who began in 2004 has no gap",
+        "not_in_the_file": "the day of enrolling (enrolled_on), intake check, academy and coach",
+        "key_check": key_check,
+        "groups": [column_name(name) for name in done.groups],
+        "fields_absent": list(done.absent),
+        "files": [dict(each) for each in done.files],
+        "unknown": dict(done.unknown),
+        "left_out": dict(done.left_out),
+        "cohorts": [dict(cohort) for cohort in done.cohorts],
+    }
+    (folder / FILE_NAME).write_text(tomlkit.dumps(document), encoding="utf-8", newline="\n")
+
+
+_EXTRA: Mapping[str, Mapping[str, Any]] = {
+    "school_grade": {
+        "name": "school_grade",
+        "source": "enrolment",
+        "column": "school_grade",
+        "direction": "down",
+        "label": {"nl": "gemiddeld eindcijfer van de vooropleiding", "en": "mean school-leaving grade"},
+        "phrase": {"nl": "Het gemiddelde eindcijfer van de vooropleiding valt op.", "en": "The mean school-leaving grade stands out."},
+        "justification": "How school ended is known at the start and can be talked about; of this year's students the student system must tell it too.",
+    },
+    "years_in_ho": {
+        "name": "years_in_ho",
+        "source": "enrolment",
+        "column": "years_in_ho",
+        "direction": "none",
+        "label": {
+            "nl": "jaren sinds de eerste inschrijving in het hoger onderwijs",
+            "en": "years since first enrolling in higher education",
+        },
+        "phrase": {
+            "nl": "Dit is niet de eerste studie in het hoger onderwijs.",
+            "en": "This is not the first programme in higher education.",
+        },
+        "justification": "A second try after a switch asks for another talk than a first; of this year's students the student system must tell it too.",
+    },
+}
