@@ -116,18 +116,21 @@ class Design:
             for place, row in enumerate(few_rows(frame)):
                 X[place] = [self._number(column, row, day) for column in self.columns]
             return rounded(X)
-        cached: dict[str, Any] = {}
+        places: dict[str, dict[str, int]] = {}
         for position, column in enumerate(self.columns):
-            if column.feature == DAY and column.feature not in frame:
+            if column.category is not None:
+                places.setdefault(column.feature, {})[column.category] = position
+            elif column.feature == DAY and column.feature not in frame:
                 X[:, position] = np.nan if day is None else day
-            elif column.category is None:
-                X[:, position] = frame[column.feature].to_numpy(dtype=float, na_value=np.nan)
             else:
-                if column.feature not in cached:
-                    values = frame[column.feature]
-                    cached[column.feature] = values.astype(object).where(values.notna(), None).to_numpy()
-                X[:, position] = cached[column.feature] == column.category
-        return rounded(X)
+                X[:, position] = rounded(frame[column.feature].to_numpy(dtype=float, na_value=np.nan))
+        # A category may have hundreds of values, so each row is looked up once, not compared with every value.
+        for feature, of_value in places.items():
+            X[:, list(of_value.values())] = 0.0
+            found = frame[feature].map(pd.Series(of_value)).to_numpy(dtype=float, na_value=np.nan)
+            rows = np.flatnonzero(~np.isnan(found))
+            X[rows, found[rows].astype(np.intp)] = 1.0
+        return X
 
     @staticmethod
     def _number(column: Column, row: Mapping[str, Any], day: int | None) -> float:

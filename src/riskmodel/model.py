@@ -24,6 +24,7 @@ from riskmodel.families.logistic import Logistic, fit_logistic
 from riskmodel.families.recipe import Recipe
 from riskmodel.features.context import ProgrammeContext
 from riskmodel.files import atomic_folder
+from riskmodel.parallel import in_order
 from riskmodel.progress import Progress, silent
 
 FORMAT = "riskmodel"
@@ -398,16 +399,27 @@ def fit_model(
     """
     pooled = recipe.layout == "pooled"
     design = Design.of(catalogue, with_day=pooled)
-    samples = {landmark: _Sample.of(frame, target, design, landmark) for landmark, frame in sorted(frames.items())}
+    for landmark, frame in sorted(frames.items()):
+        _require_both(frame, target, landmark)
     members: dict[int, Member] = {}
-    if pooled:
-        progress(0, 1, f"fitting {target}")
-        parts = _fit_parts(_Sample.join(list(samples.values())), design, recipe.for_target(target))
-        members = {landmark: parts.member(sample, recipe, len(design.columns)) for landmark, sample in samples.items()}
-    else:
-        for place, (landmark, sample) in enumerate(samples.items()):
-            progress(place, len(samples), f"fitting {target} at day {landmark}")
-            members[landmark] = _fit_parts(sample, design, recipe.for_target(target)).member(sample, recipe, len(design.columns))
+
+    def fitted(landmark: int) -> Member:
+        # A landmark's matrix is made when its turn comes: that of a large institution is as large as all the rest.
+        sample = _Sample.of(frames[landmark], target, design, landmark)
+        return _fit_and_calibrate(sample, design, recipe.for_target(target)).member(sample, recipe, len(design.columns))
+
+    with threadpool_limits(limits=recipe.threads):  # the artefact's bytes depend on the number of threads
+        if pooled:
+            progress(0, 1, f"fitting {target}")
+            samples = {landmark: _Sample.of(frame, target, design, landmark) for landmark, frame in sorted(frames.items())}
+            parts = _fit_and_calibrate(_Sample.join(list(samples.values())), design, recipe.for_target(target))
+            members = {landmark: parts.member(sample, recipe, len(design.columns)) for landmark, sample in samples.items()}
+        else:
+            progress(0, len(frames), f"fitting {target}")
+            for place, member in enumerate(in_order(fitted, sorted(frames))):
+                landmark = sorted(frames)[place]
+                members[landmark] = member
+                progress(place + 1, len(frames), f"fitted {target} at day {landmark}")
     progress(1, 1, f"fitted {target}")
     return RiskModel(target, catalogue, design, members, recipe, facts or ModelFacts(), contexts=contexts or {})
 
@@ -423,12 +435,6 @@ class _Sample:
     def of(cls, frame: pd.DataFrame, target: str, design: Design, landmark: int) -> _Sample:
         known = frame[frame[target].notna()]
         y = known[target].to_numpy(dtype=float)
-        if y.sum() < LEAST_LEAVERS or (1 - y).sum() < LEAST_LEAVERS:
-            raise DataFault(
-                f"at day {landmark} {int(y.sum())} of {len(y)} students have the outcome '{target}'; "
-                f"a model needs {LEAST_LEAVERS} on either side.",
-                remedy="Add a cohort, or take this landmark out of dataset.toml; the first-test rule needs no model.",
-            )
         return cls(design.matrix(known, landmark), y, known["cohort"].to_numpy(dtype="U"), known["student_id"].to_numpy(dtype="U"))
 
     @classmethod
@@ -471,9 +477,13 @@ class _Parts:
         return Member(self.logistic, self.trees, self.weight, self.platt, mean, patterns, columns)
 
 
-def _fit_parts(sample: _Sample, design: Design, recipe: Recipe) -> _Parts:
-    with threadpool_limits(limits=recipe.threads):  # the artefact's bytes depend on the number of threads
-        return _fit_and_calibrate(sample, design, recipe)
+def _require_both(frame: pd.DataFrame, target: str, landmark: int) -> None:
+    y = frame[target].dropna()
+    if y.sum() < LEAST_LEAVERS or (1 - y).sum() < LEAST_LEAVERS:
+        raise DataFault(
+            f"at day {landmark} {int(y.sum())} of {len(y)} students have the outcome '{target}'; a model needs {LEAST_LEAVERS} on either side.",
+            remedy="Add a cohort, or take this landmark out of dataset.toml; the first-test rule needs no model.",
+        )
 
 
 def _fit_and_calibrate(sample: _Sample, design: Design, recipe: Recipe) -> _Parts:

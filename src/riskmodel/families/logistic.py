@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 from scipy.special import expit
+
+SPARSE = 0.2
 
 
 @dataclass(frozen=True)
@@ -76,29 +79,39 @@ def fit_logistic(X: np.ndarray, y: np.ndarray, signs: np.ndarray, l2: float) -> 
     n, p = X.shape
     missing = np.isnan(X)
     known = np.maximum((~missing).sum(axis=0), 1)
-    mean = np.where(missing, 0.0, X).sum(axis=0) / known
-    centred = np.where(missing, 0.0, X - mean)
-    scale = np.sqrt((centred**2).sum(axis=0) / known)
+    filled = np.where(missing, 0.0, X)
+    mean = filled.sum(axis=0) / known
+    scale = np.sqrt((np.where(missing, 0.0, X - mean) ** 2).sum(axis=0) / known)
     varies = scale > 1e-12
     scale = np.where(varies, scale, 1.0)
-    Z = centred / scale
     gaps = missing.mean(axis=0)
     told = (gaps > 0) & (gaps < 1)
-    A = np.column_stack([np.ones(n), Z, missing[:, told].astype(float)])
-    penalty = np.concatenate([[0.0], np.full(A.shape[1] - 1, l2)])
+    # A programme is a column of few ones. Such columns are kept sparse, and what centring would make of their noughts is one number a column.
+    few = (gaps == 0) & ((filled != 0).mean(axis=0) < SPARSE)
+    dense = np.where(missing[:, ~few], 0.0, (X[:, ~few] - mean[~few]) / scale[~few])
+    A = np.column_stack([np.ones(n), dense, missing[:, told].astype(float)])
+    B = csr_array(filled[:, few] / scale[few])
+    shift = mean[few] / scale[few]
+    place = np.concatenate([[0], 1 + np.flatnonzero(~few), 1 + p + np.arange(int(told.sum()))])
+    sparse = 1 + np.flatnonzero(few)
+    size = 1 + p + int(told.sum())
+    penalty = np.concatenate([[0.0], np.full(size - 1, l2)])
     bounds: list[tuple[float | None, float | None]] = [(None, None)]
     for sign, free in zip(signs, varies, strict=True):
         bounds.append((0.0, 0.0) if not free else (0.0 if sign > 0 else None, 0.0 if sign < 0 else None))
     bounds += [(None, None)] * int(told.sum())
 
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = A @ coefficients
+        margin = A @ coefficients[place] + B @ coefficients[sparse] - shift @ coefficients[sparse]
         value = np.logaddexp(0.0, margin).sum() - y @ margin + 0.5 * (penalty * coefficients**2).sum()
-        gradient = A.T @ (expit(margin) - y) + penalty * coefficients
+        residual = expit(margin) - y
+        gradient = penalty * coefficients
+        gradient[place] += A.T @ residual
+        gradient[sparse] += B.T @ residual - shift * residual.sum()
         return value / n, gradient / n
 
     base = np.clip(y.mean(), 1e-6, 1 - 1e-6)
-    first = np.zeros(A.shape[1])
+    first = np.zeros(size)
     first[0] = np.log(base / (1 - base))
     found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300, "ftol": 1e-11, "gtol": 1e-7})
     unknown = np.zeros(p)
