@@ -20,15 +20,17 @@ from training.gates import Verdict, judge
 from training.tracking import (
     CHALLENGER,
     CHAMPION,
+    keep_verdict,
     load_registered,
     log_model,
     nothing_trained,
+    now,
     open_tracking,
     registered_name,
     registered_version,
     start_run,
 )
-from training.train import explanation_error, fit_targets
+from training.train import explanation_error, facts_tags, fit_targets
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Promotion:
 
 
 def promote(
-    workspace: Workspace, folder: Path | None = None, *, targets: tuple[str, ...] = TARGETS, progress: Progress = silent
+    workspace: Workspace, folder: Path | None = None, *, targets: tuple[str, ...] = TARGETS, by: str = "", progress: Progress = silent
 ) -> Promotion:
     """Make challengers champion that pass the gates.
 
@@ -54,6 +56,8 @@ def promote(
         The data folder; the one that the challenger was trained on by default. Its content must be what it was then.
     targets : tuple of str
         Which challengers to judge; each stands for itself.
+    by : str
+        Who promotes; kept in the registry and in the champions' history.
     progress : Progress
 
     Returns
@@ -79,10 +83,11 @@ def promote(
         if not place.is_dir():
             raise DataFault("the data folder is not there.", place=str(place), remedy="Name it: riskmodel promote FOLDER.")
         verdicts[target] = judge(target, model.measured, read_policy(place))
+        keep_verdict(mlflow, target, version.version, verdicts[target].reason, by)
         if verdicts[target].passed:
             winners[target] = _Winner(model, place, version.run_id, verdicts[target])
-    champions = _refit(mlflow, winners, progress) if winners else {}
-    serving = publish_champion(workspace.champion, champions) if champions else {}
+    champions = _refit(mlflow, winners, by, progress) if winners else {}
+    serving = publish_champion(workspace.champion, champions, by=by, at=now()) if champions else {}
     for target, champion in champions.items():
         mlflow.MlflowClient().set_registered_model_alias(registered_name(target), CHAMPION, champion.version)
     return Promotion(verdicts, {target: serving[target] for target in champions})
@@ -96,7 +101,7 @@ class _Winner:
     verdict: Verdict
 
 
-def _refit(mlflow: Any, winners: Mapping[str, _Winner], progress: Progress) -> dict[str, RiskModel]:
+def _refit(mlflow: Any, winners: Mapping[str, _Winner], by: str, progress: Progress) -> dict[str, RiskModel]:
     """Fit each winner's recipe on all closed cohorts, log it, and give the models with their versions."""
     champions = {}
     read: dict[Path, tuple[Dataset, LandmarkFrames]] = {}
@@ -117,11 +122,12 @@ def _refit(mlflow: Any, winners: Mapping[str, _Winner], progress: Progress) -> d
         fitted = with_measured(fitted, winner.model.measured)
         progress(0, 1, f"logging {target}")
         error = explanation_error(fitted, labelled.frames)
-        with start_run(mlflow, f"{target}-champion"):
-            mlflow.set_tags({"challenger_run": winner.run_id, "trained_on": ", ".join(closed)})
+        with start_run(mlflow, f"{target}-champion", by):
+            mlflow.set_tags({"challenger_run": winner.run_id, "family": recipe.family, **facts_tags(fitted)})
             mlflow.log_metric("explanation_error", error)
             mlflow.log_text(winner.verdict.told() + "\n", "gates.txt")
             number = log_model(mlflow, fitted, labelled.frames[fitted.landmarks[-1]])
+            keep_verdict(mlflow, target, number, winner.verdict.reason, by)
         champions[target] = replace(fitted, version=number)
     progress(1, 1, "promoted")
     return champions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import logging
 import os
 import tempfile
@@ -23,6 +24,7 @@ from riskmodel.workspace import Workspace
 EXPERIMENT = "riskmodel"
 CHALLENGER, CHAMPION = "challenger", "champion"
 MODEL_ARTEFACT = "riskmodel"
+RUN_BY = "mlflow.user"
 LIBRARIES = ("riskmodel", "numpy", "pandas", "scipy", "lightgbm", "duckdb", "narwhals")
 # `mlflow run` keeps a run of its own and names it here; ours lie in the workspace.
 _RUN_OF_ANOTHER = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
@@ -92,9 +94,42 @@ def _registry_faults(workspace: Workspace) -> Iterator[None]:
         raise
 
 
-def start_run(mlflow: Any, name: str) -> Any:
-    """Begin a run of this product's experiment, as a context manager; no other code in this process is made to use that experiment."""
-    return mlflow.start_run(run_name=name, experiment_id=mlflow.get_experiment_by_name(EXPERIMENT).experiment_id)
+def start_run(mlflow: Any, name: str, by: str = "") -> Any:
+    """Begin a run of this product's experiment, as a context manager; no other code in this process is made to use that experiment.
+
+    Parameters
+    ----------
+    mlflow : module
+        What `open_tracking` gives.
+    name : str
+    by : str
+        Who does it; MLflow's own idea of the user by default.
+    """
+    tags = {RUN_BY: by} if by else {}
+    return mlflow.start_run(run_name=name, experiment_id=mlflow.get_experiment_by_name(EXPERIMENT).experiment_id, tags=tags)
+
+
+def now() -> str:
+    """Give this moment in UTC, to the second (ISO 8601)."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def keep_verdict(mlflow: Any, target: str, number: str, reason: str, by: str) -> None:
+    """Keep with a registered version whether it passed the gates, who asked, and when.
+
+    Parameters
+    ----------
+    mlflow : module
+        What `open_tracking` gives.
+    target, number : str
+        The registered version.
+    reason : str
+        Why it was refused; empty where it passed.
+    by : str
+    """
+    told = {"gates": "refused" if reason else "passed", "gates_reason": reason, "gates_by": by, "gates_at": now()}
+    for key, value in told.items():
+        mlflow.MlflowClient().set_model_version_tag(registered_name(target), number, key, value)
 
 
 def nothing_trained(workspace: Workspace, target: str = "") -> ModelFault:
@@ -123,15 +158,24 @@ def load_registered(mlflow: Any, target: str, alias: str) -> RiskModel | None:
     ModelFault
         The registry names a model whose files are gone or damaged.
     """
+    version = registered_version(mlflow, target, alias)
+    return None if version is None else load_version(mlflow, version)
+
+
+def load_version(mlflow: Any, version: Any) -> RiskModel:
+    """Load a registered version from the registry's files.
+
+    Raises
+    ------
+    ModelFault
+        The files are gone or damaged.
+    """
     from mlflow.utils.file_utils import local_file_uri_to_path
 
-    version = registered_version(mlflow, target, alias)
-    if version is None:
-        return None
     # MLflow's own download writes into the folder that it reads; this looks only.
     folder = Path(local_file_uri_to_path(mlflow.MlflowClient().get_model_version_download_uri(version.name, version.version)))
     if not folder.is_dir():
-        what = f"the files of {registered_name(target)} version {version.version} are gone."
+        what = f"the files of {version.name} version {version.version} are gone."
         raise ModelFault(what, place=str(folder), remedy="Put the workspace back as it was, or train once more.")
     return replace(load_model(folder / "artifacts" / MODEL_ARTEFACT), version=str(version.version))
 

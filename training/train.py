@@ -51,7 +51,7 @@ class Trained:
 
 
 def train(
-    folder: Path, workspace: Workspace, recipe: Recipe, *, targets: tuple[str, ...] = TARGETS, progress: Progress = silent
+    folder: Path, workspace: Workspace, recipe: Recipe, *, targets: tuple[str, ...] = TARGETS, by: str = "", progress: Progress = silent
 ) -> dict[str, Trained]:
     """Fit, measure, log and register one challenger per target.
 
@@ -65,6 +65,8 @@ def train(
         Family and parameters.
     targets : tuple of str
         What to fit.
+    by : str
+        Who trains; MLflow's own idea of the user by default.
     progress : Progress
         Told what is being done.
 
@@ -91,7 +93,7 @@ def train(
         figures = {str(day): told for day, frame in test.items() if (told := measure(model, frame, day, policy.capacity_share))}
         model = with_measured(model, figures)
         progress(place, len(models), f"logging {target}")
-        found[target] = _log(mlflow, model, labelled, test, policy, folder)
+        found[target] = _log(mlflow, model, labelled, test, policy, folder, by)
     progress(len(models), len(models), "trained")
     return found
 
@@ -195,18 +197,16 @@ def told_definition(definition: DatasetDefinition) -> dict[str, Any]:
 
 
 def _log(
-    mlflow: Any, model: RiskModel, labelled: LandmarkFrames, test: Mapping[int, pd.DataFrame], policy: Policy, folder: Path
+    mlflow: Any, model: RiskModel, labelled: LandmarkFrames, test: Mapping[int, pd.DataFrame], policy: Policy, folder: Path, by: str
 ) -> Trained:
     error = explanation_error(model, labelled.frames)
-    with start_run(mlflow, f"{model.target}-{model.recipe.family}") as run:
+    with start_run(mlflow, f"{model.target}-{model.recipe.family}", by) as run:
         mlflow.log_params(flat(model.recipe.model_dump(mode="json", exclude={"search"})) | {"target": model.target})
         mlflow.log_params({f"policy.{name}": value for name, value in policy.model_dump(mode="json").items()})
         tags = {
             "data_folder": str(folder.resolve()),
-            "data_fingerprint": model.facts.fingerprint,
             "outcome_definition": json.dumps(model.facts.definition.get("outcome", {}), ensure_ascii=False),
-            "trained_on": ", ".join(model.facts.trained_on),
-            "tested_on": model.facts.tested_on,
+            **facts_tags(model),
         }
         mlflow.set_tags(tags)
         mlflow.log_dict(asdict(model.facts), "facts.json")
@@ -219,6 +219,12 @@ def _log(
         registered = log_model(mlflow, model, labelled.frames[model.landmarks[-1]])
         mlflow.MlflowClient().set_registered_model_alias(registered_name(model.target), CHALLENGER, registered)
         return Trained(replace(model, version=registered), run.info.run_id, registered)
+
+
+def facts_tags(model: RiskModel) -> dict[str, str]:
+    """Give what a run's tags tell of the data that its model was made from."""
+    facts = model.facts
+    return {"data_fingerprint": facts.fingerprint, "trained_on": ", ".join(facts.trained_on), "tested_on": facts.tested_on}
 
 
 def _log_plots(mlflow: Any, model: RiskModel, test: Mapping[int, pd.DataFrame], policy: Policy) -> None:

@@ -1,16 +1,18 @@
 """The champion folder: which model serves each target, as text files that a promotion writes and the service watches.
 
 `CURRENT` names one model folder per target and is replaced in one step; model folders are never changed after they were written.
+`HISTORY` tells who let which of them serve, and when; a step is noted there first, and counts once `CURRENT` has turned.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from riskmodel.errors import ModelFault
+from riskmodel.errors import ModelFault, RollbackRefused
 from riskmodel.files import atomic_file
+from riskmodel.history import Step, happened, line, read_history, write_history
 from riskmodel.model import RiskModel, load_model
 
 POINTER = "CURRENT"
@@ -55,7 +57,7 @@ def read_champions(folder: Path) -> dict[str, RiskModel]:
     return {target: load_model(folder / name) for target, name in names.items()}
 
 
-def publish_champion(folder: Path, models: Mapping[str, RiskModel]) -> dict[str, str]:
+def publish_champion(folder: Path, models: Mapping[str, RiskModel], *, by: str = "", at: str = "") -> dict[str, str]:
     """Write models beside the ones that serve and let them serve, all in one step.
 
     Parameters
@@ -64,6 +66,8 @@ def publish_champion(folder: Path, models: Mapping[str, RiskModel]) -> dict[str,
         The champion folder; made where it is missing.
     models : mapping of target to RiskModel
         Each with a version of its own. Targets that are not in it keep the model that they have.
+    by, at : str
+        Who does it and when, for the history.
 
     Returns
     -------
@@ -85,9 +89,68 @@ def publish_champion(folder: Path, models: Mapping[str, RiskModel]) -> dict[str,
         else:
             model.save(folder / name)
         serving[target] = name
+    _turn(folder, serving, [Step(target, serving[target], "promoted", by, at) for target in models])
+    return serving
+
+
+def roll_back(folder: Path, targets: Sequence[str], *, by: str = "", at: str = "") -> dict[str, str]:
+    """Let each target's previous champion serve again, all in one step.
+
+    Parameters
+    ----------
+    folder : Path
+        The champion folder.
+    targets : sequence of str
+    by, at : str
+        Who does it and when, for the history.
+
+    Returns
+    -------
+    dict of target to str
+        What serves each of these targets now. A next call goes one further back.
+
+    Raises
+    ------
+    RollbackRefused
+        A target has no earlier champion; nothing was changed.
+    ModelFault
+        The previous champion's folder is missing or damaged; nothing was changed.
+    """
+    back = {target: previous(folder, target) for target in targets}
+    for name in back.values():
+        load_model(folder / name)
+    _turn(folder, {**current(folder), **back}, [Step(target, name, "rolled_back", by, at) for target, name in back.items()])
+    return back
+
+
+def previous(folder: Path, target: str) -> str:
+    """Give the name of the model folder that served a target before the one that serves it now.
+
+    Raises
+    ------
+    RollbackRefused
+        Nothing serves this target, or nothing did before.
+    """
+    serving = current(folder)
+    if target not in serving:
+        raise RollbackRefused(
+            f"no model serves '{target}', so there is no way back.", place=str(folder), remedy="See 'riskmodel models' for what there is."
+        )
+    names = line(happened(read_history(folder), serving), target)
+    if len(names) < 2:
+        raise RollbackRefused(
+            f"{names[-1]} serves '{target}', and no earlier champion is known to go back to.",
+            place=str(folder),
+            remedy="Train and promote another model, or name another target with --target.",
+        )
+    return names[-2]
+
+
+def _turn(folder: Path, serving: Mapping[str, str], steps: Sequence[Step]) -> None:
+    """Note the steps, then turn the pointer; interrupted in between, the old champions serve on and the notes don't count."""
+    write_history(folder, [*happened(read_history(folder), current(folder)), *steps])
     with atomic_file(folder / POINTER) as temporary:
         temporary.write_text(json.dumps(serving, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return serving
 
 
 def _refuse_another(there: RiskModel, model: RiskModel, place: Path) -> None:

@@ -49,3 +49,9 @@ class PromotionRefused(RiskModelError):
     """A challenger did not earn its place."""
 
     exit_code = EXIT_REFUSED
+
+
+class RollbackRefused(RiskModelError):
+    """There is no earlier champion to go back to."""
+
+    exit_code = EXIT_REFUSED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ class Options:
     """Options given before the command."""
 
     workspace: Path = Path("workspace")
+    by: str = ""
 
 
 options = Options()
@@ -25,6 +27,16 @@ options = Options()
 def workspace() -> Workspace:
     """Give the workspace of this call."""
     return Workspace(options.workspace)
+
+
+def person() -> str:
+    """Give who does this: the name given with --by, else the login of this machine."""
+    if options.by:
+        return options.by
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        return "unknown"
 
 
 def say(text: str = "") -> None:

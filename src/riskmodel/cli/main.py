@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from riskmodel import __version__
-from riskmodel.cli import context, data, demo, models, onecijferho, oulad, scoring, service, store, synth
+from riskmodel.cli import context, data, demo, models, onecijferho, oulad, registry, scoring, service, store, synth
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
 from riskmodel.native import require_openmp
@@ -36,6 +36,8 @@ app.add_typer(data.app, name="data")
 app.command()(models.train)
 app.command()(models.evaluate)
 app.command()(models.promote)
+app.command()(registry.rollback)
+app.command("models")(registry.list_models)
 app.command()(scoring.score)
 app.command()(scoring.publish)
 app.command()(service.serve)
@@ -56,16 +58,18 @@ def _options(
     workspace: Annotated[
         Path, typer.Option(envvar="RISKMODEL_WORKSPACE", help="Where models, registry and scores are kept.", show_default=True)
     ] = Path("workspace"),
+    by: Annotated[str, typer.Option(envvar="RISKMODEL_BY", help="Who does this, for the record; your login by default.")] = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure; may stand anywhere in the call.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")] = False,
 ) -> None:
     context.options.workspace = workspace
+    context.options.by = by.strip()
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit.
 
-    Exit codes: 0 done; 2 something in the call or the data is to be mended; 3 refused (a challenger that did not earn its place);
+    Exit codes: 0 done; 2 something in the call or the data is to be mended; 3 refused (a challenger that did not earn its place, no way back);
     70 a defect of the product; 130 interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)

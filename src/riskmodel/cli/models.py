@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from riskmodel.cli.context import progress, say, workspace
+from riskmodel.cli.context import person, progress, say, workspace
 from riskmodel.errors import PromotionRefused
 from riskmodel.files import atomic_file
 
@@ -42,7 +42,7 @@ def train(
     if seed is not None:
         recipe = recipe.model_copy(update={"seed": seed})
     with progress() as listener:
-        trained = run(folder, workspace(), recipe, targets=targets, progress=listener)
+        trained = run(folder, workspace(), recipe, targets=targets, by=person(), progress=listener)
     for name, result in trained.items():
         facts = result.model.facts
         learnt = ", ".join(facts.trained_on)
@@ -114,7 +114,7 @@ def promote(
 
     targets = _targets(target)
     with progress() as listener:
-        done = run(workspace(), folder, targets=targets, progress=listener)
+        done = run(workspace(), folder, targets=targets, by=person(), progress=listener)
     for verdict in done.verdicts.values():
         say(verdict.told())
     for name, model in done.serving.items():
