@@ -15,13 +15,13 @@ from riskmodel import __version__
 from riskmodel.errors import ModelFault
 from serving.champions import Champions
 from serving.middleware import BodyLimit, SecurityHeaders
+from serving.observing import Metrics, Observed
 from serving.pages import routes as pages
 from serving.pages.rendering import error_page
 from serving.problems import add_problem_handlers
-from serving.routes import health, model, scores
-from serving.settings import Settings
+from serving.routes import health, metrics, model, scores
+from serving.settings import Settings, keys_in
 from serving.store.audit import note_head
-from serving.store.keys import read_keys
 from serving.store.schema import connect, require_newest
 from serving.store.weeks import Store, now
 
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     ConfigurationFault
         There are no keys to the store.
     """
-    store = Store(connect(settings.store_url), read_keys(settings.keys_file, settings.keys), settings.audit_heads)
+    store = Store(connect(settings.store_url.get_secret_value()), keys_in(settings), settings.audit_heads)
     require_newest(store.engine)
 
     @asynccontextmanager
@@ -67,11 +67,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.champions = Champions(settings.champion_folder, settings.words_file)
     app.state.store = store
-    for router in (scores.router, model.router, health.router, pages.router):
+    app.state.metrics = Metrics()
+    for router in (scores.router, model.router, health.router, metrics.router, pages.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     add_problem_handlers(app, error_page)
     app.add_middleware(BodyLimit, most_bytes=settings.most_bytes)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observed, metrics=app.state.metrics)
     return app

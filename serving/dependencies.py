@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from serving.champions import Champions, Serving
+from serving.observing import Metrics
 from serving.settings import Settings
 from serving.store.weeks import Store
 
@@ -29,6 +30,10 @@ def _store(request: Request) -> Store:
     return request.app.state.store  # type: ignore[no-any-return]
 
 
+def _metrics(request: Request) -> Metrics:
+    return request.app.state.metrics  # type: ignore[no-any-return]
+
+
 def _session(request: Request) -> Iterator[Session]:
     with _store(request).session() as session:
         yield session
@@ -37,5 +42,6 @@ def _session(request: Request) -> Iterator[Session]:
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ChampionsDep = Annotated[Champions, Depends(_champions)]
 ServingDep = Annotated[Serving, Depends(_serving)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
 StoreDep = Annotated[Store, Depends(_store)]
 SessionDep = Annotated[Session, Depends(_session)]

@@ -1,28 +1,172 @@
-"""The service's settings, read once from the environment (`RISKMODEL_...`) and typed."""
+"""The service's settings: typed, read once from the environment, a file and the workspace, in that order of precedence."""
 
 from __future__ import annotations
 
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from sqlalchemy.engine import make_url
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from riskmodel.errors import ConfigurationFault
+from riskmodel.workspace import Workspace
+from serving.store.keys import Keys, read_keys
+
+PREFIX = "RISKMODEL_SERVICE_"
+FILE_VARIABLE = "RISKMODEL_SERVICE_CONFIG"
+FILE_NAME = "service.toml"
 
 
 class Settings(BaseSettings):
     """What one running service needs to know."""
 
-    model_config = SettingsConfigDict(env_prefix="RISKMODEL_SERVICE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     champion_folder: Path = Field(description="The folder that 'riskmodel promote' writes.")
-    store_url: str = Field(description="SQLAlchemy URL of the store with published lists.")
+    store_url: SecretStr = Field(description="SQLAlchemy URL of the store; it may hold a password.")
     keys_file: Path = Field(description="The file with the keys to the store.")
-    keys: str | None = Field(default=None, repr=False, description="The same keys as text, for systems that hand out secrets that way.")
+    keys: SecretStr | None = Field(default=None, description="The same keys as text, for systems that hand out secrets that way.")
     audit_heads: Path = Field(description="The file outside the database that notes the audit trail's codes.")
     words_file: Path | None = Field(default=None, description="An institution's own phrases.")
-    most_bytes: int = Field(default=8 * 1024 * 1024, description="A larger request body is refused.")
-    most_students: int = Field(default=1000, description="Most students in one call.")
+    most_bytes: int = Field(default=8 * 1024 * 1024, gt=0, description="A larger request body is refused.")
+    most_students: int = Field(default=1000, gt=0, description="Most students in one call.")
     allowed_hosts: tuple[str, ...] = Field(
         default=("127.0.0.1", "localhost", "[::1]", "testserver"), description="Host headers that are answered."
     )
+
+
+@dataclass(frozen=True)
+class Told:
+    """One setting as it is in force.
+
+    Attributes
+    ----------
+    name, value : str
+        A secret is masked.
+    source : str
+        'environment', the file, 'workspace' or 'default'.
+    description : str
+    """
+
+    name: str
+    value: str
+    source: str
+    description: str
+
+
+def workspace_settings(place: Workspace) -> dict[str, Any]:
+    """Give where a workspace keeps what the service needs; what the file and the environment say goes before it."""
+    return {"champion_folder": place.champion, "store_url": place.store_url, "keys_file": place.keys, "audit_heads": place.audit_heads}
+
+
+def settings_file(place: Workspace, environment: Mapping[str, str] = os.environ) -> Path:
+    """Give the file that settings are read from where it is there: the one that the environment names, else the workspace's."""
+    return Path(environment.get(FILE_VARIABLE, place.folder / FILE_NAME))
+
+
+def read_settings(place: Workspace, **given: Any) -> Settings:
+    """Read the settings once.
+
+    Parameters
+    ----------
+    place : Workspace
+    **given
+        What the command line says; it goes before all else.
+
+    Raises
+    ------
+    ConfigurationFault
+        The file is absent though named, is no TOML, or a key or a value is wrong; for an unknown key the nearest right name is told.
+    """
+    file = settings_file(place)
+    _refuse_unknown(file)
+    workspace = workspace_settings(place)
+
+    class Here(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (
+                init_settings,
+                env_settings,
+                TomlConfigSettingsSource(settings_cls, file),
+                InitSettingsSource(settings_cls, workspace),
+            )
+
+    try:
+        return Here(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
+        raise ConfigurationFault(
+            f"{faults}.", place=f"{file} and {PREFIX}...", remedy="See 'riskmodel config show' for all names."
+        ) from None
+
+
+def _refuse_unknown(file: Path) -> None:
+    names = tuple(Settings.model_fields)
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE and variable.removeprefix(PREFIX).lower() not in names:
+            right = _nearest(variable.removeprefix(PREFIX).lower(), names)
+            raise ConfigurationFault("there is no such setting.", place=variable, remedy=f"Did you mean {PREFIX}{right.upper()}?")
+    if not file.exists():
+        if FILE_VARIABLE in os.environ:
+            raise ConfigurationFault("this file is not there.", place=str(file), remedy=f"Mend {FILE_VARIABLE}.")
+        return
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationFault(f"this is not valid TOML: {error}.", place=str(file), remedy="Mend the line that is named.") from None
+    for name in told:
+        if name not in names:
+            raise ConfigurationFault(f"there is no setting '{name}'.", place=str(file), remedy=f"Did you mean '{_nearest(name, names)}'?")
+
+
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    return (difflib.get_close_matches(name, names, n=1, cutoff=0.0) or [names[0]])[0]
+
+
+def told_settings(settings: Settings, place: Workspace) -> list[Told]:
+    """Give every setting that is in force, with where it comes from; secrets are masked."""
+    file = settings_file(place)
+    in_file = tomllib.loads(file.read_text(encoding="utf-8-sig")) if file.exists() else {}
+    found = []
+    for name, field in Settings.model_fields.items():
+        if f"{PREFIX}{name}".upper() in os.environ:
+            source = "environment"
+        elif name in in_file:
+            source = str(file)
+        else:
+            source = "workspace" if name in workspace_settings(place) else "default"
+        value = getattr(settings, name)
+        shown = _masked(name, value) if isinstance(value, SecretStr) else str(value)
+        found.append(Told(name, shown, source, field.description or ""))
+    return found
+
+
+def _masked(name: str, value: SecretStr) -> str:
+    if name != "store_url":
+        return "***"
+    return make_url(value.get_secret_value()).render_as_string(hide_password=True)
+
+
+def keys_in(settings: Settings) -> Keys:
+    """Read the keys to the store from where the settings say.
+
+    Raises
+    ------
+    ConfigurationFault
+        There are none, or they are damaged.
+    """
+    return read_keys(settings.keys_file, None if settings.keys is None else settings.keys.get_secret_value())

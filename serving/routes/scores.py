@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from riskmodel.scoring import NOT_SCORED
-from serving.dependencies import ServingDep, SettingsDep
+from serving.dependencies import MetricsDep, ServingDep, SettingsDep
 from serving.languages import accepted_language
 from serving.problems import Problem, faults_problem, told_as_problem
 from serving.scoring import score_ready, score_rows
@@ -180,7 +180,12 @@ class ScoresOut(BaseModel):
     },
 )
 def scores(
-    body: ScoresIn, response: Response, serving: ServingDep, settings: SettingsDep, accept_language: Annotated[str | None, Header()] = None
+    body: ScoresIn,
+    response: Response,
+    serving: ServingDep,
+    settings: SettingsDep,
+    metrics: MetricsDep,
+    accept_language: Annotated[str | None, Header()] = None,
 ) -> ScoresOut:
     """Answer, per student, the probability of each target and the reasons in words; a signal to start a talk with, never a verdict.
 
@@ -207,6 +212,9 @@ def scores(
             errors += problem.errors
     if errors:
         raise faults_problem(errors)
+    for result in results:
+        for target, told in result.scores.items():
+            metrics.scores.labels(target).observe(told.probability)
     return ScoresOut(results=results)
 
 

@@ -119,7 +119,7 @@ def read_keys(path: Path, environment: str | None = None) -> Keys:
     ConfigurationFault
         There are no keys, or they are not what `write_keys` writes. The secrets themselves are never told.
     """
-    place = str(path) if environment is None else "RISKMODEL_SERVICE_KEYS"
+    place = str(path) if environment is None else "the keys that came as text"
     try:
         text = path.read_text(encoding="utf-8") if environment is None else environment
         told = _KeyFile.model_validate(json.loads(text))
@@ -150,13 +150,3 @@ def write_keys(keys: Keys, path: Path) -> None:
         if os.name == "posix":
             temporary.chmod(0o600)
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def keys_of(path: Path, environment: str | None = None) -> Keys:
-    """Read the keys, and make them where there is no file yet and the environment names none.
-
-    For a workspace of one's own; a service in production is given its keys, and refuses to start without them.
-    """
-    if environment is None and not path.exists():
-        write_keys(make_keys(), path)
-    return read_keys(path, environment)

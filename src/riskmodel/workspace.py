@@ -45,4 +45,9 @@ class Workspace:
     @property
     def store_url(self) -> str:
         """The service's database, unless it is configured otherwise."""
-        return f"sqlite:///{(self.folder / 'store.db').resolve().as_posix()}"
+        return f"sqlite:///{self.store.resolve().as_posix()}"
+
+    @property
+    def store(self) -> Path:
+        """The file of that database."""
+        return self.folder / "store.db"

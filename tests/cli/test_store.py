@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,60 @@ def test_keys_that_do_not_belong_to_the_store_are_told_as_that(call, workspace):
     code, _, complaint = call("keys", "rotate")
     assert code == 2
     assert "other keys" in complaint
+
+
+def test_a_store_comes_back_from_its_backup_with_its_keys(call, workspace, tmp_path):
+    assert call("store", "backup", tmp_path / "backup.zip")[0] == 0
+    workspace.store.unlink()
+    code, out, _ = call("store", "restore", tmp_path / "backup.zip")
+    assert code == 0
+    assert out.startswith("Restored: ")
+    assert "audit trail" not in out
+    assert names(workspace) == ["Noor Kanarie 1", "Noor Kanarie 2"]
+    code, _, complaint = call("store", "restore", tmp_path / "backup.zip")
+    assert code == 2
+    assert "not empty" in complaint
+
+
+def test_lost_keys_are_not_replaced_in_silence(call, workspace):
+    workspace.keys.unlink()
+    code, _, complaint = call("audit", "verify")
+    assert code == 2
+    assert "there are no keys for the store" in complaint
+
+
+def test_every_setting_is_shown_with_where_it_comes_from(call, monkeypatch):
+    monkeypatch.setenv("RISKMODEL_SERVICE_MOST_STUDENTS", "12")
+    code, out, _ = call("config", "show")
+    assert code == 0
+    assert "most_students    12" in out
+    assert "From: environment." in out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the rights of a file are another matter there")
+def test_the_doctor_names_each_fault_with_what_to_do_and_looks_at_all_the_rest(call, workspace):
+    workspace.keys.chmod(0o644)
+    code, out, complaint = call("doctor")
+    assert code == 2
+    told = {line.split()[1]: line for line in out.splitlines()}
+    assert "chmod 600" in told["keys"]
+    assert "promote" in told["champion"]
+    assert told["database"].split()[0] == told["clock"].split()[0] == told["disk"].split()[0] == told["rights"].split()[0] == "well"
+    assert "2 of 7 are not well" in complaint
+
+
+def test_the_doctor_says_that_the_clock_was_set_back(call, workspace, monkeypatch):
+    import datetime as dt
+
+    from serving.store import weeks
+
+    monkeypatch.setattr(weeks, "now", lambda: dt.datetime(2026, 2, 1))
+    out = call("doctor")[1]
+    assert any(line.split()[:2] == ["FAULT", "clock"] and "set back" in line for line in out.splitlines())
+
+
+def test_the_doctor_tells_a_configuration_that_cannot_be_read(call, monkeypatch):
+    monkeypatch.setenv("RISKMODEL_SERVICE_MOST_STUDNETS", "12")
+    code, out, _ = call("doctor")
+    assert code == 2
+    assert "RISKMODEL_SERVICE_MOST_STUDENTS" in out

@@ -20,7 +20,7 @@ from riskmodel.synth import SynthSettings, generate
 from riskmodel.workspace import Workspace
 from serving.app import create_app
 from serving.settings import Settings
-from serving.store.keys import Keys, keys_of
+from serving.store.keys import Keys, read_keys
 from serving.store.schema import connect
 from serving.store.weeks import Store
 from training.train import fit_targets
@@ -48,7 +48,7 @@ class Place:
 
     @property
     def keys(self) -> Keys:
-        return keys_of(self.workspace.keys)
+        return read_keys(self.workspace.keys)
 
     def store(self) -> Store:
         """Open the store that the lists are in."""

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from riskmodel import __version__
-from riskmodel.cli import context, data, demo, models, onecijferho, oulad, registry, scoring, service, store, synth
+from riskmodel.cli import context, data, demo, models, onecijferho, operations, oulad, registry, scoring, service, store, synth
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
 from riskmodel.native import require_openmp
@@ -45,6 +45,8 @@ app.command()(demo.demo)
 app.add_typer(store.store_app, name="store")
 app.add_typer(store.keys_app, name="keys")
 app.add_typer(store.audit_app, name="audit")
+app.add_typer(operations.config_app, name="config")
+app.command()(operations.doctor)
 
 
 def _version(asked: bool) -> None:

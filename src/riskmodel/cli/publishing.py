@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 
 from riskmodel.baselines import first_test_failed_or_missed
 from riskmodel.champion import read_champions
+from riskmodel.cli.context import person
 from riskmodel.cli.store import open_store
 from riskmodel.contract.dataset import Dataset, load_dataset, read_coaches, read_contacts
 from riskmodel.dates import from_epoch_day
@@ -70,7 +70,7 @@ def publish_week(folder: Path, workspace: Workspace, on: dt.date, *, own_words: 
     words = [load_words(language, own_words) for language in _LANGUAGES]  # type: ignore[arg-type]
     week = make_week(dataset, scored, models, policy, target, words)
     with open_store(workspace) as store:
-        store_week(store, week, actor=getpass.getuser())
+        store_week(store, week, actor=person())
     return Counted(len(scored.rows), len(scored.not_scored), sum(student.invited for student in week.students))
 
 

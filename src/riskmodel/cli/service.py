@@ -24,16 +24,16 @@ def serve(
 
     from riskmodel.cli.store import open_store
     from serving.app import create_app
-    from serving.settings import Settings
+    from serving.observing import configure_logging
+    from serving.settings import read_settings
 
     require_loopback(host)
     require_free(host, port)
     place = workspace()
     with open_store(place):
         pass  # a new store is made here, in a workspace of one's own
-    settings = Settings(
-        champion_folder=place.champion, store_url=place.store_url, keys_file=place.keys, audit_heads=place.audit_heads, words_file=words
-    )
+    settings = read_settings(place, words_file=words)
+    configure_logging()
     app = create_app(settings)
     shown = f"[{host}]" if ":" in host else host
     say(f"Coach's page:          http://{shown}:{port}/")

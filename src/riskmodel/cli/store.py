@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from riskmodel.cli.context import say, workspace
+from riskmodel.cli.context import person, say, workspace
 from riskmodel.errors import RiskModelError
 from riskmodel.workspace import Workspace
 
 if TYPE_CHECKING:
     from serving.store.keys import Keys
     from serving.store.weeks import Store
-
-KEYS_VARIABLE = "RISKMODEL_SERVICE_KEYS"
-URL_VARIABLE = "RISKMODEL_SERVICE_STORE_URL"
 
 store_app = typer.Typer(help="The service's database: its schema.", no_args_is_help=True)
 keys_app = typer.Typer(help="The keys to the service's database.", no_args_is_help=True)
@@ -42,14 +38,25 @@ def open_store(place: Workspace, *, require: bool = True) -> Iterator[Store]:
     RiskModelError
         It can't be reached, its keys are not there, or its schema is not this version's.
     """
-    from serving.store.keys import keys_of
+    from serving.settings import keys_in, read_settings
+    from serving.store.keys import make_keys, write_keys
     from serving.store.schema import connect, migrate, require_newest, revision
     from serving.store.weeks import Store
 
-    url = os.environ.get(URL_VARIABLE, place.store_url)
+    settings = read_settings(place)
+    url = settings.store_url.get_secret_value()
+    # A workspace of one's own gets keys with its first store; keys that are lost are never replaced in silence.
+    if (
+        url == place.store_url
+        and settings.keys is None
+        and settings.keys_file == place.keys
+        and not place.store.exists()
+        and not place.keys.exists()
+    ):
+        write_keys(make_keys(), place.keys)
     engine = connect(url)
     try:
-        store = Store(engine, keys_of(place.keys, os.environ.get(KEYS_VARIABLE)), place.audit_heads)
+        store = Store(engine, keys_in(settings), settings.audit_heads)
         if require and revision(engine) is None:
             migrate(engine, store.keys)
         if require:
@@ -81,12 +88,38 @@ def upgrade(to: Annotated[str, typer.Option(help="A schema to go to, up or down.
         say(f"The store has schema {revision(store.engine)}; before it was {before}.")
 
 
+@store_app.command("backup")
+def backup(target: Annotated[Path, typer.Argument(help="The archive to write; it never holds the keys.")]) -> None:
+    """Write the whole store, as it is at one moment, to an archive. The service may go on meanwhile. Keep the keys elsewhere."""
+    from serving.store.backup import back_up
+    from serving.store.weeks import now
+
+    with open_store(workspace()) as store:
+        counts = back_up(store.engine, target, now())
+    say(f"Written: {target} ({sum(counts.values())} rows of {len(counts)} tables)")
+
+
+@store_app.command("restore")
+def restore(source: Annotated[Path, typer.Argument(help="The archive that 'riskmodel store backup' wrote.")]) -> None:
+    """Fill a new, empty store from an archive, in one transaction; on whichever database. It needs the keys that belong to it."""
+    from serving.store.audit import verify as walk
+    from serving.store.backup import restore as fill
+
+    with open_store(workspace()) as store:
+        counts = fill(store.engine, source)
+        found = walk(store.engine, store.keys, store.heads)
+    say(f"Restored: {sum(counts.values())} rows of {len(counts)} tables.")
+    for fault in found.faults:
+        say(f"  audit trail: {fault}")
+
+
 @keys_app.command("make")
 def make() -> None:
     """Make the keys to a new store; existing ones are never replaced."""
+    from serving.settings import read_settings
     from serving.store.keys import make_keys, write_keys
 
-    path = workspace().keys
+    path = read_settings(workspace()).keys_file
     if path.exists():
         raise RiskModelError("there are keys already.", place=str(path), remedy="'riskmodel keys rotate' replaces the one that encrypts.")
     write_keys(make_keys(), path)
@@ -98,24 +131,23 @@ def rotate() -> None:
     """Encrypt everybody's key anew with a fresh one; the old one is dropped once all is done, so that a stop half-way loses nothing."""
     from sqlalchemy.orm import Session
 
+    from serving.settings import read_settings
     from serving.store.audit import Event, record
     from serving.store.keys import write_keys
     from serving.store.people import rotate as reseal_people
     from serving.store.weeks import now, reseal_coaches
 
-    place = workspace()
-    if os.environ.get(KEYS_VARIABLE) is not None:
-        raise RiskModelError(
-            "the keys come from the environment, which can't be written from here.", place=KEYS_VARIABLE, remedy="Use a key file to rotate."
-        )
-    with open_store(place) as store:
+    settings = read_settings(workspace())
+    if settings.keys is not None:
+        raise RiskModelError("the keys come as text, which can't be written from here.", place="keys", remedy="Use a key file to rotate.")
+    with open_store(workspace()) as store:
         keys: Keys = store.keys.with_new()
-        write_keys(keys, place.keys)
+        write_keys(keys, settings.keys_file)
         with Session(store.engine) as session, session.begin():
-            record(session, keys, Event.OPERATOR_KEYS_ROTATED, actor=getpass.getuser(), at=now(), heads=store.heads)
+            record(session, keys, Event.OPERATOR_KEYS_ROTATED, actor=person(), at=now(), heads=store.heads)
             people = reseal_people(session, keys)
             reseal_coaches(session, keys)
-        write_keys(keys.newest_only(), place.keys)
+        write_keys(keys.newest_only(), settings.keys_file)
     say(f"{people} people's keys are encrypted anew. A running service reads the new keys when it is started again.")
 
 
@@ -146,7 +178,7 @@ def about(
 
     with open_store(workspace()) as store:
         subject = store.keys.digest(STUDENT, student)
-        store.record(Event.OPERATOR_STUDENT_ASKED, actor=getpass.getuser(), subjects=[subject], why=why)
+        store.record(Event.OPERATOR_STUDENT_ASKED, actor=person(), subjects=[subject], why=why)
         with store.session() as session:
             for event in events_about(session, subject):
                 say(f"{event.at:%Y-%m-%d %H:%M} UTC  {event.event:<26}  by {event.actor[:12]}  {event.why}".rstrip())
@@ -159,5 +191,5 @@ def prune(before: Annotated[dt.datetime, typer.Option(formats=["%Y-%m-%d"], help
     from serving.store.weeks import now
 
     with open_store(workspace()) as store:
-        removed = remove(store.engine, store.keys, before.date(), actor=getpass.getuser(), at=now(), heads=store.heads)
+        removed = remove(store.engine, store.keys, before.date(), actor=person(), at=now(), heads=store.heads)
     say(f"{removed} events before {before:%Y-%m-%d} were removed; the rest verifies from there.")

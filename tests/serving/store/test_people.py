@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from riskmodel.errors import ConfigurationFault, RiskModelError
-from serving.store.keys import Keys, keys_of, make_keys, read_keys, write_keys
+from serving.store.keys import Keys, make_keys, read_keys, write_keys
 from serving.store.people import details_of, erase, find_person, rotate
 from serving.store.tables import Base
 from serving.store.weeks import Store, invited_students, latest_week, now, publish_week, reseal_coaches
@@ -81,8 +81,9 @@ def test_digests_depend_on_the_key_and_on_what_is_identified() -> None:
 
 def test_keys_come_back_from_their_file_which_its_owner_alone_may_read(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
-    keys = keys_of(path)
-    assert read_keys(path) == keys == keys_of(path)
+    keys = make_keys()
+    write_keys(keys, path)
+    assert read_keys(path) == keys
     assert path.stat().st_mode & 0o077 == 0
     assert read_keys(tmp_path / "none", path.read_text(encoding="utf-8")) == keys
 

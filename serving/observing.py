@@ -1,0 +1,124 @@
+"""What an operator sees from outside: one structured line and one count per request, never a path, a name, a grade or a score of somebody.
+
+A path may hold an enrolment's number, so lines and counts carry the route's template.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import re
+import secrets
+import time
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUEST_ID = "X-Request-ID"
+_FITTING = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_TENTHS = tuple(step / 10 for step in range(1, 11))
+
+
+class Metrics:
+    """The service's counts, in a registry of its own.
+
+    Attributes
+    ----------
+    registry : CollectorRegistry
+    requests, seconds, scores, champion, list_age : prometheus_client metrics
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("riskmodel_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
+        self.seconds = Histogram("riskmodel_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, registry=self.registry)
+        self.scores = Histogram("riskmodel_score", "Probabilities given, by target.", ("target",), buckets=_TENTHS, registry=self.registry)
+        self.champion = Gauge("riskmodel_champion", "1 for the model that serves.", ("target", "version"), registry=self.registry)
+        self.list_age = Gauge("riskmodel_list_age_days", "Days since the newest list's date.", registry=self.registry)
+
+    def note_state(self, versions: dict[str, str], newest_list: dt.date | None, today: dt.date) -> None:
+        """Set what is true at the moment that the counts are read."""
+        self.champion.clear()
+        for target, version in versions.items():
+            self.champion.labels(target, version).set(1)
+        self.list_age.set(float("nan") if newest_list is None else (today - newest_list).days)
+
+
+def configure_logging() -> None:
+    """Write each event as a line of JSON to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=_stderr()),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _stderr() -> Any:
+    import sys
+
+    return sys.stderr
+
+
+class Observed:
+    """Gives every request an id, counts it, and writes one line when it is answered.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    metrics : Metrics
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.log = structlog.get_logger("riskmodel.service")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, watching."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(REQUEST_ID.lower().encode(), b"").decode("latin-1")
+        request_id = given if _FITTING.match(given) else secrets.token_hex(8)
+        status, began = 500, time.perf_counter()
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, noted)
+            finally:
+                took = time.perf_counter() - began
+                route = template(scope)
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                self.metrics.requests.labels(method, route, str(status)).inc()
+                self.metrics.seconds.labels(route).observe(took)
+                if route not in _QUIET or status >= 500:
+                    self.log.info("answered", method=method, route=route, status=status, milliseconds=round(1000 * took, 1))
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/static"})
+
+
+def template(scope: Scope) -> str:
+    """Give the template of the route that answered, which holds nobody's number; 'none' where there was none."""
+    if str(scope.get("path", "")).startswith("/static/"):
+        return "/static"
+    route = scope.get("route")
+    return str(getattr(route, "path", "none"))

@@ -1,0 +1,34 @@
+"""`GET /metrics`: counts and states for a monitor, in Prometheus' text format."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+
+from riskmodel.errors import ModelFault
+from serving.dependencies import ChampionsDep, StoreDep
+from serving.store.weeks import latest_week
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/metrics", summary="Counts and states for a monitor", response_class=Response)
+def metrics(request: Request, champions: ChampionsDep, store: StoreDep) -> Response:
+    """Give requests, latencies, the distribution of scores, which champion serves and how old the newest list is; nothing of anybody."""
+    try:
+        versions = champions.get().versions
+    except ModelFault:
+        versions = {}
+    newest: dt.date | None = None
+    try:
+        with store.session() as session:
+            week = latest_week(session)
+            newest = None if week is None else week.on
+    except SQLAlchemyError:  # /readyz says that the store is away; counts are to be had all the same
+        newest = None
+    observed = request.app.state.metrics
+    observed.note_state(versions, newest, dt.datetime.now(dt.UTC).date())
+    return Response(generate_latest(observed.registry), media_type=CONTENT_TYPE_LATEST)
