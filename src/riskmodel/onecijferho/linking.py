@@ -86,6 +86,8 @@ def link(
         raise DataFault(
             "this folder was not made by 'riskmodel data import-1cho'.", place=str(folder), remedy="Name the folder that the import wrote."
         )
+    if not numbers.is_file():
+        raise DataFault("there is no such file.", place=str(numbers), remedy="Name the table of person and student numbers.")
     secret = pseudonyms.read_key(key)
     if pseudonyms.key_check(secret) != check:
         raise DataFault("this is not the key that the import was made with.", place=str(key), remedy="Name that key with --key.")
@@ -113,7 +115,8 @@ def _read_numbers(
     try:
         raw = read_raw(connection, numbers.absolute().parent, "numbers", Table(file=numbers.name, sheet=sheet), scratch)
     except Unreadable as error:
-        raise DataFault(error.finding.line(), place=str(numbers)) from None
+        what, remedy = error.finding.told()
+        raise DataFault(what, place=str(numbers), remedy=remedy) from None
     person = _column(numbers, list(raw.columns), person_column, _PERSON, "--person-column")
     student = _column(numbers, list(raw.columns), student_column, _STUDENT, "--student-column")
     cells = ", ".join(f"nullif(trim(CAST({quoted(column)} AS VARCHAR)), '')" for column in (person, student))

@@ -110,8 +110,9 @@ class Source:
             return
         if suffix not in FIXED:
             raise DataFault(f"'{suffix}' is no form in which enrolment files come.", place=str(path), remedy=_ANOTHER)
-        if start.startswith(codecs.BOM_UTF8):
-            raise _encoding_fault(path, "UTF-8")
+        if start.startswith(codecs.BOM_UTF8) or _is_multibyte(start):
+            first = re.search(rb"[\x80-\xff]", start)
+            raise _encoding_fault(path, "UTF-8", 1 + start.count(b"\n", 0, first.start() if first else 0))
         self._open = self._fixed
         self.layout = choose_layout(path, _longest(start, whole=path.stat().st_size <= len(start)), layouts, wanted)
         self.found = {name: name for name in wanted if self.layout.place(name) is not None}
@@ -283,9 +284,10 @@ def _encoding_fault(path: Path, encoding: str, line: int = 1) -> DataFault:
     )
 
 
-def _is_multibyte(line: bytes) -> bool:
+def _is_multibyte(text: bytes) -> bool:
+    """Tell whether text holds signs of several bytes and is sound UTF-8; what is cut off at its end plays no part."""
     try:
-        return len(line.decode("utf-8")) < len(line)
+        return len(codecs.getincrementaldecoder("utf-8")().decode(text)) < len(text.rstrip(bytes(range(128, 256))))
     except UnicodeDecodeError:
         return False
 

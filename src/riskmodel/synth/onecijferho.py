@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from riskmodel.contract.reading import literal
 from riskmodel.synth.settings import SynthSettings
 
 INSTITUTION = "99XX"
@@ -495,26 +496,25 @@ class _Delivery:
 
     def move_tables(self, people: pd.DataFrame) -> None:
         """Put what a student system adds into a folder of its own, by student number; the rest goes, since the delivery tells it."""
-        ids = pd.DataFrame(
-            {
-                "enrolment_id": people["enrolment_id"],
-                "own_id": people["student_id"] + "-" + people["year"].astype(str) + "-" + people["code"],
-            }
-        )
+        known = pa.array(people["enrolment_id"])
+        own = pa.array(people["student_id"] + "-" + people["year"].astype(str) + "-" + people["code"])
         place = self.folder / STUDENT_SYSTEM
         place.mkdir()
-        with duckdb.connect(":memory:") as connection:
-            connection.register("ids", ids)
-            for source, target in (("attendance", place), ("results", place), ("truth/truth", self.folder / "truth" / "renamed")):
-                path = self.folder / f"{source}.parquet"
-                goal = target / f"{source}.parquet" if target == place else target.with_suffix(".parquet")
-                connection.execute(
-                    f"COPY (SELECT i.own_id AS enrolment_id, t.* EXCLUDE (enrolment_id) FROM read_parquet({literal(path.as_posix())}) t "
-                    f"JOIN ids i ON i.enrolment_id = CAST(t.enrolment_id AS VARCHAR)) TO {literal(goal.as_posix())} (FORMAT parquet, COMPRESSION zstd)"
-                )
-                if target == place:
-                    path.unlink()
-                else:
-                    goal.replace(path)
-        for name in ("enrolments", "outcomes", "groups", "contacts", "coaches"):
+        for name in ("attendance", "results"):
+            _renamed(self.folder / f"{name}.parquet", place / f"{name}.parquet", known, own)
+        _renamed(self.folder / "truth" / "truth.parquet", self.folder / "truth" / "renamed.parquet", known, own)
+        (self.folder / "truth" / "renamed.parquet").replace(self.folder / "truth" / "truth.parquet")
+        for name in ("enrolments", "attendance", "results", "outcomes", "groups", "contacts", "coaches"):
             (self.folder / f"{name}.parquet").unlink(missing_ok=True)
+
+
+def _renamed(source: Path, target: Path, known: pa.Array, own: pa.Array) -> None:
+    """Write a table anew, in its own order, with each enrolment under its own id."""
+    with pq.ParquetFile(source) as file:
+        place = file.schema_arrow.get_field_index("enrolment_id")
+        schema = file.schema_arrow.set(place, pa.field("enrolment_id", pa.string()))
+        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group)
+                ids = own.take(pc.index_in(table["enrolment_id"].cast(pa.string()).combine_chunks(), value_set=known))
+                writer.write_table(table.set_column(place, "enrolment_id", ids.cast(pa.string())))
