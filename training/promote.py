@@ -16,6 +16,7 @@ from riskmodel.policy import read_policy
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
+from training.environment import MADE_FROM, made_from
 from training.gates import Verdict, judge
 from training.tracking import (
     CHALLENGER,
@@ -123,7 +124,15 @@ def _refit(mlflow: Any, winners: Mapping[str, _Winner], by: str, progress: Progr
         progress(0, 1, f"logging {target}")
         error = explanation_error(fitted, labelled.frames)
         with start_run(mlflow, f"{target}-champion", by):
-            mlflow.set_tags({"challenger_run": winner.run_id, "family": recipe.family, **facts_tags(fitted)})
+            mlflow.set_tags(
+                {
+                    "challenger_run": winner.run_id,
+                    "data_folder": str(winner.folder.resolve()),
+                    "family": recipe.family,
+                    **facts_tags(fitted),
+                }
+            )
+            mlflow.log_dict(made_from(dataset, read_policy(winner.folder)), MADE_FROM)
             mlflow.log_metric("explanation_error", error)
             mlflow.log_text(winner.verdict.told() + "\n", "gates.txt")
             number = log_model(mlflow, fitted, labelled.frames[fitted.landmarks[-1]])

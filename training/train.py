@@ -27,6 +27,7 @@ from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
 from training import plots
+from training.environment import MADE_FROM, made_from
 from training.tracking import CHALLENGER, LIBRARIES, flat, log_model, open_tracking, registered_name, start_run
 
 EXPLAINED_ROWS = 50
@@ -93,7 +94,7 @@ def train(
         figures = {str(day): told for day, frame in test.items() if (told := measure(model, frame, day, policy.capacity_share))}
         model = with_measured(model, figures)
         progress(place, len(models), f"logging {target}")
-        found[target] = _log(mlflow, model, labelled, test, policy, folder, by)
+        found[target] = _log(mlflow, model, labelled, test, policy, folder, made_from(dataset, policy), by)
     progress(len(models), len(models), "trained")
     return found
 
@@ -197,7 +198,14 @@ def told_definition(definition: DatasetDefinition) -> dict[str, Any]:
 
 
 def _log(
-    mlflow: Any, model: RiskModel, labelled: LandmarkFrames, test: Mapping[int, pd.DataFrame], policy: Policy, folder: Path, by: str
+    mlflow: Any,
+    model: RiskModel,
+    labelled: LandmarkFrames,
+    test: Mapping[int, pd.DataFrame],
+    policy: Policy,
+    folder: Path,
+    made_from: dict[str, Any],
+    by: str,
 ) -> Trained:
     error = explanation_error(model, labelled.frames)
     with start_run(mlflow, f"{model.target}-{model.recipe.family}", by) as run:
@@ -210,6 +218,7 @@ def _log(
         }
         mlflow.set_tags(tags)
         mlflow.log_dict(asdict(model.facts), "facts.json")
+        mlflow.log_dict(made_from, MADE_FROM)
         mlflow.log_metric("explanation_error", error)
         if model.measured:
             mlflow.log_dict(model.measured, "measured.json")

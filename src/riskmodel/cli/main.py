@@ -38,6 +38,7 @@ app.command()(models.evaluate)
 app.command()(models.promote)
 app.command()(registry.rollback)
 app.command("models")(registry.list_models)
+app.command()(registry.reproduce)
 app.command()(scoring.score)
 app.command()(scoring.publish)
 app.command()(service.serve)
@@ -71,7 +72,7 @@ def _options(
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit.
 
-    Exit codes: 0 done; 2 something in the call or the data is to be mended; 3 refused (a challenger that did not earn its place, no way back);
+    Exit codes: 0 done; 1 not the same (reproduce); 2 something in the call or the data is to be mended; 3 refused (a challenger that did not earn its place, no way back);
     70 a defect of the product; 130 interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)

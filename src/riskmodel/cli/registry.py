@@ -1,17 +1,19 @@
-"""`riskmodel models` and `rollback`: what is registered, and the way back."""
+"""`riskmodel models`, `rollback` and `reproduce`: what is registered, the way back, and the same once more."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from riskmodel.cli.context import person, say, workspace
+from riskmodel.cli.context import person, progress, say, workspace
 from riskmodel.cli.models import _TARGET, _targets
 
 _HEAD = ("target", "version", "aliases", "serves", "family", "learnt from", "measured on", "gates", "by", "when (UTC)", "data")
+EXIT_DIFFERS = 1
 _TOLD = {"promoted": "was promoted", "rolled_back": "served again after a rollback", "found": "served without a record"}
 
 
@@ -74,3 +76,30 @@ def rollback(target: Annotated[list[str] | None, _TARGET] = None) -> None:
             say(f"{name} is served by {model}; a rollback that was interrupted is finished now, and nothing went further back.")
         else:
             say(f"{name} is served by {model} again, instead of {done.before[name]}")
+
+
+def reproduce(
+    reference: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or a model as leave@champion or leave@3.")],
+    folder: Annotated[Path | None, typer.Argument(help="The data folder; the one that the run names by default.")] = None,
+) -> None:
+    """Train a run anew and say 'same bytes', or what differs. Registers nothing.
+
+    The exit code is 0 where the same bytes came out, and 1 where something differs.
+    """
+    from training.reproduce import reproduce as run
+
+    with progress() as listener:
+        done = run(workspace(), reference, folder, progress=listener)
+    who = f", trained by {done.by}" if done.by else ""
+    say(f"{done.name} of run {done.run_id}{who}, from {done.folder}")
+    for note in done.notes:
+        say(f"  differs from then: {note}")
+    for what in done.data:
+        say(f"  the data differ: {what}")
+    for what in done.parts:
+        say(f"  the model differs: {what}")
+    if done.same:
+        say("same bytes")
+        return
+    say("Nothing was trained: other data give another model." if done.data else "other bytes")
+    raise typer.Exit(EXIT_DIFFERS)

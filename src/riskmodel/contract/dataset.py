@@ -13,7 +13,7 @@ import narwhals as nw
 import pandas as pd
 
 from riskmodel.contract.checking import DatasetCheck
-from riskmodel.contract.definition import FILE_NAME, DatasetDefinition, read_definition
+from riskmodel.contract.definition import FILE_NAME, DatasetDefinition, Table, read_definition
 from riskmodel.contract.findings import CheckReport
 from riskmodel.contract.reading import connect, files_of, read_as_text
 from riskmodel.frames import to_pandas
@@ -139,15 +139,33 @@ def load_dataset(
 def fingerprint(folder: Path, definition: DatasetDefinition) -> str:
     """Give the SHA-256 over `dataset.toml` and the content of every table that training reads, whatever the machine."""
     digest = hashlib.sha256((folder / FILE_NAME).read_bytes().replace(b"\r\n", b"\n"))
-    tables = [definition.tables[name] for name in ("enrolments", "attendance", "results", "outcomes") if name in definition.tables]
-    tables += [extra.table for extra in definition.extra if extra.table is not None]
-    for table in tables:
-        for file in files_of(folder, table):
-            digest.update(file.name.encode())
-            with file.open("rb") as handle:
-                while block := handle.read(_BLOCK):
-                    digest.update(block)
+    for table in _read_by_training(definition).values():
+        _digest(digest, folder, table)
     return digest.hexdigest()
+
+
+def part_fingerprints(folder: Path, definition: DatasetDefinition) -> dict[str, str]:
+    """Give the SHA-256 of `dataset.toml` and of each table that training reads, so that a change can be told by its place."""
+    told = {FILE_NAME: hashlib.sha256((folder / FILE_NAME).read_bytes().replace(b"\r\n", b"\n")).hexdigest()}
+    for name, table in _read_by_training(definition).items():
+        digest = hashlib.sha256()
+        _digest(digest, folder, table)
+        told[name] = digest.hexdigest()
+    return told
+
+
+def _read_by_training(definition: DatasetDefinition) -> dict[str, Table]:
+    names: tuple[Literal["enrolments", "attendance", "results", "outcomes"], ...] = ("enrolments", "attendance", "results", "outcomes")
+    tables: dict[str, Table] = {name: definition.tables[name] for name in names if name in definition.tables}
+    return tables | {f"extra.{extra.name}": extra.table for extra in definition.extra if extra.table is not None}
+
+
+def _digest(digest: hashlib._Hash, folder: Path, table: Table) -> None:
+    for file in files_of(folder, table):
+        digest.update(file.name.encode())
+        with file.open("rb") as handle:
+            while block := handle.read(_BLOCK):
+                digest.update(block)
 
 
 def _read_people(folder: Path, definition: DatasetDefinition, name: Literal["contacts", "coaches"], columns: Sequence[str]) -> pd.DataFrame:
