@@ -24,6 +24,7 @@ def main(address: str = "http://127.0.0.1:8000/") -> None:
         for name, (width, height) in WIDTHS.items():
             page = browser.new_context(viewport={"width": width, "height": height}, locale="nl-NL").new_page()
             page.goto(address)
+            page.get_by_role("button", name="Coördinator").click()
             page.screenshot(path=TARGET / f"list-{name}.png")
             page.locator(".students .name").first.click()
             page.wait_for_load_state()

@@ -9,17 +9,24 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from riskmodel import __version__
 from riskmodel.errors import ModelFault
+from serving.access.configuration import read_access
+from serving.access.guard import FILES, unguarded
+from serving.access.login import Login
+from serving.access.origin import SameOrigin
 from serving.champions import Champions
 from serving.middleware import BodyLimit, SecurityHeaders
 from serving.observing import Metrics, Observed
+from serving.pages import login
 from serving.pages import routes as pages
+from serving.pages.access import add_access_handlers
 from serving.pages.rendering import error_page
 from serving.problems import add_problem_handlers
-from serving.routes import health, metrics, model, scores
+from serving.routes import contract, health, metrics, model, scores
 from serving.settings import Settings, keys_in
 from serving.store.audit import note_head
 from serving.store.schema import connect, require_newest
@@ -49,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     RiskModelError
         The store can't be reached, or its schema is not this version's; the command that mends it is named.
     ConfigurationFault
-        There are no keys to the store.
+        There are no keys to the store, or `access.toml` can't be read.
     """
     store = Store(connect(settings.store_url.get_secret_value()), keys_in(settings), settings.audit_heads)
     require_newest(store.engine)
@@ -63,15 +70,29 @@ def create_app(settings: Settings) -> FastAPI:
             note_head(store.engine, settings.audit_heads, now())
         store.engine.dispose()
 
-    app = FastAPI(title="riskmodel", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="riskmodel", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
     app.state.settings = settings
     app.state.champions = Champions(settings.champion_folder, settings.words_file)
     app.state.store = store
     app.state.metrics = Metrics()
-    for router in (scores.router, model.router, health.router, metrics.router, pages.router):
+    app.state.access = None if settings.access_file is None else read_access(settings.access_file)
+    app.state.login = None if app.state.access is None else Login(app.state.access, settings)
+    for router in (scores.router, model.router, health.router, metrics.router, contract.router, pages.router, login.router):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
+    app.mount(FILES, StaticFiles(directory=Path(__file__).with_name("static")), name="static")
+    if missing := unguarded(app):
+        raise RuntimeError(f"no guard stands at {', '.join(missing)}")
     add_problem_handlers(app, error_page)
+    add_access_handlers(app)
+    if app.state.login is not None:
+        # Keeps state and nonce of a login under way, and nothing else.
+        secret = store.keys.digest("cookie", "login")
+        app.add_middleware(
+            SessionMiddleware, secret_key=secret, session_cookie="login", max_age=600, path="/login", https_only=settings.secure_cookies
+        )
+    app.add_middleware(SameOrigin)
     app.add_middleware(BodyLimit, most_bytes=settings.most_bytes)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)

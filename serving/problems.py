@@ -44,6 +44,12 @@ def told_as_problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
+NOT_LET_IN: dict[int | str, dict[str, Any]] = {
+    401: told_as_problem("Who asks is not known."),
+    403: told_as_problem("Who asks may not do this."),
+}
+
+
 class Problem(Exception):
     """A request that can't be answered.
 
@@ -104,7 +110,10 @@ def add_problem_handlers(app: FastAPI, page: Any) -> None:
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> Response:
-        return problem_response(error.status, error.kind, error.detail, error.errors)
+        answer = problem_response(error.status, error.kind, error.detail, error.errors)
+        if error.status == 401:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:

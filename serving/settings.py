@@ -34,6 +34,15 @@ class Settings(BaseSettings):
     keys: SecretStr | None = Field(default=None, description="The same keys as text, for systems that hand out secrets that way.")
     audit_heads: Path = Field(description="The file outside the database that notes the audit trail's codes.")
     words_file: Path | None = Field(default=None, description="An institution's own phrases.")
+    access_file: Path | None = Field(default=None, description="Who may log in, and as what; see docs/access.md.")
+    oidc_secret: SecretStr | None = Field(default=None, description="The secret that the provider gave this client.")
+    public_url: str | None = Field(
+        default=None, description="The address that people's browsers use, where a proxy stands before the service."
+    )
+    secure_cookies: bool = Field(default=True, description="Whether cookies are sent over TLS alone; off on this machine alone.")
+    idle_minutes: int = Field(default=30, gt=0, description="Without a request for so long, somebody is logged out.")
+    absolute_hours: int = Field(default=10, gt=0, description="After so long, somebody is logged out in any case.")
+    demo: bool = Field(default=False, description="Whether people choose themselves who to be; only with people who do not exist.")
     most_bytes: int = Field(default=8 * 1024 * 1024, gt=0, description="A larger request body is refused.")
     most_students: int = Field(default=1000, gt=0, description="Most students in one call.")
     allowed_hosts: tuple[str, ...] = Field(

@@ -94,4 +94,6 @@ class PublishedWeek(_Part):
     outcome: dict[str, object]
     meaning: dict[str, Texts]
     coaches: dict[str, str]
+    coach_logins: dict[str, str] = {}
+    synthetic: bool = False
     students: tuple[PublishedStudent, ...]

@@ -31,6 +31,12 @@ def long_date(date: dt.date, language: str) -> str:
     return format_date(date, format="long" if language == "nl" else "d MMMM y", locale=language)
 
 
+def safe_path(to: str) -> str:
+    """Give a path on this site to go to, or the list where it would lead elsewhere."""
+    fits = to.startswith("/") and not to.startswith(("//", "/\\")) and "\n" not in to and "\r" not in to
+    return to if fits else "/"
+
+
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Give a page in the language of the person who asks."""
     language = page_language(request)
@@ -41,6 +47,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         other=next(each for each in LANGUAGES if each != language),
         here=here,
         version=__version__,
+        person=values.pop("person", None),
         institution=values.pop("institution", ""),
         date=lambda date: long_date(date, language),
         short_date=lambda date: format_date(date, format="d MMM", locale=language),

@@ -5,44 +5,56 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from serving.access.guard import Allow, open_to_all
+from serving.access.principal import Principal
+from serving.access.scopes import Scope
 from serving.dependencies import SessionDep, StoreDep
 from serving.languages import COOKIE, LANGUAGES, page_language
 from serving.pages.chart import WeekFacts, draw
-from serving.pages.rendering import TEXTS, render
+from serving.pages.rendering import TEXTS, render, safe_path
 from serving.store.audit import Event
 from serving.store.tables import Student, Week
-from serving.store.weeks import coaches_of, coaches_with_invited, find_student, invited_since, invited_students, latest_week
+from serving.store.weeks import (
+    coaches_behind,
+    coaches_of,
+    coaches_with_invited,
+    find_student,
+    invited_since,
+    invited_students,
+    latest_week,
+    now,
+)
 
 router = APIRouter(include_in_schema=False)
 _YEAR = 365 * 24 * 3600
 # Chosen in the list of coaches for students who have none; the empty choice is everyone.
 _WITHOUT_COACH = "-"
-# Nobody logs in yet, and the pages are to be had on this machine alone.
-_NOBODY_IN_PARTICULAR = "this machine"
+StaffDep = Annotated[Principal, Depends(Allow(Scope.STUDENTS_OWN, Scope.STUDENTS_ALL, to="people"))]
 
 
 @router.get("/")
-def students(request: Request, session: SessionDep, store: StoreDep, coach: str = "") -> HTMLResponse:
-    """Show the students invited this week, by name; one coach's or everyone's."""
+def students(request: Request, session: SessionDep, store: StoreDep, person: StaffDep, coach: str = "") -> HTMLResponse:
+    """Show the students invited this week, by name: a coach's own, or for whoever may see all of them one coach's or everyone's."""
     week = latest_week(session)
     if week is None:
-        return render(request, "list.html", week=None)
+        return render(request, "list.html", week=None, person=person)
     language = page_language(request)
     people = coaches_of(week, store.keys)
-    counts = coaches_with_invited(session, week)
+    mine = None if person.may(Scope.STUDENTS_ALL) else coaches_behind(session, store.keys, week, person.login, now().date())
+    counts = {each: count for each, count in coaches_with_invited(session, week).items() if mine is None or each in mine}
     coaches = sorted(((each, people.get(each, each), count) for each, count in counts.items() if each), key=lambda row: row[1])
     if "" in counts:
         coaches.append((_WITHOUT_COACH, TEXTS[language]["no_coach"], counts[""]))
-    asked = "" if coach == _WITHOUT_COACH else coach or None
-    found = invited_students(session, store.keys, week, asked)
+    chosen = None if not coach else frozenset({"" if coach == _WITHOUT_COACH else coach})
+    found = invited_students(session, store.keys, week, chosen if mine is None else mine if chosen is None else mine & chosen)
     since = invited_since(session, week, found)
-    store.record(Event.PAGE_LIST_READ, actor=_NOBODY_IN_PARTICULAR, subjects=[student.subject for student in found])
+    store.record(Event.PAGE_LIST_READ, actor=person.login, subjects=[student.subject for student in found])
     rows = [
         {
             "enrolment_id": student.enrolment_id,
@@ -58,6 +70,7 @@ def students(request: Request, session: SessionDep, store: StoreDep, coach: str 
         request,
         "list.html",
         week=week,
+        person=person,
         institution=week.institution,
         coaches=coaches,
         coach=coach,
@@ -81,13 +94,17 @@ def _first_reason(student: Student, language: str) -> str:
 
 
 @router.get("/students/{enrolment_id}")
-def student(request: Request, session: SessionDep, store: StoreDep, enrolment_id: str, coach: str = "") -> HTMLResponse:
+def student(request: Request, session: SessionDep, store: StoreDep, person: StaffDep, enrolment_id: str, coach: str = "") -> HTMLResponse:
     """Show one invited student: what stands out, what goes well, the time line, and what the signal does not know."""
     week = latest_week(session)
     found = None if week is None else find_student(session, store.keys, week, enrolment_id)
     if week is None or found is None:
         raise HTTPException(404)
-    store.record(Event.PAGE_STUDENT_READ, actor=_NOBODY_IN_PARTICULAR, subjects=[found.subject])
+    if not person.may(Scope.STUDENTS_ALL) and found.row.coach_id not in coaches_behind(
+        session, store.keys, week, person.login, now().date()
+    ):
+        raise HTTPException(404)  # as if they were not on the list: that they are is nobody else's business
+    store.record(Event.PAGE_STUDENT_READ, actor=person.login, subjects=[found.subject])
     language = page_language(request)
     texts = TEXTS[language]
     shown = found.row.shown
@@ -108,6 +125,7 @@ def student(request: Request, session: SessionDep, store: StoreDep, enrolment_id
         request,
         "student.html",
         week=week,
+        person=person,
         institution=week.institution,
         coach=coach,
         name=found.name,
@@ -154,18 +172,17 @@ def _week_facts(lesson: dict[str, Any], tests: list[dict[str, Any]]) -> WeekFact
     return WeekFacts(monday, lesson["scheduled"], lesson["attended"], None if usual is None else usual * lesson["scheduled"], here)
 
 
-@router.get("/language/{language}")
+@router.get("/language/{language}", dependencies=[Depends(open_to_all)])
 def language(language: str, to: str = "/") -> Response:
     """Keep the language that a person chose and go back to the page; never to another site."""
     if language not in LANGUAGES:
         raise HTTPException(404)
-    safe = to if to.startswith("/") and not to.startswith(("//", "/\\")) and "\n" not in to and "\r" not in to else "/"
-    answer = RedirectResponse(safe, status_code=303)
+    answer = RedirectResponse(safe_path(to), status_code=303)
     answer.set_cookie(COOKIE, language, max_age=_YEAR, httponly=True, samesite="lax")
     return answer
 
 
-@router.get("/docs")
+@router.get("/docs", dependencies=[Depends(open_to_all)])
 def docs(request: Request) -> HTMLResponse:
     """Show the API's documentation, which is in English, from files of our own."""
     page = render(request, "docs.html")

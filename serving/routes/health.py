@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from riskmodel.errors import ModelFault
+from serving.access.guard import open_to_all
 from serving.dependencies import ChampionsDep, SessionDep
 
 router = APIRouter(tags=["health"])
@@ -27,13 +28,18 @@ class Readiness(BaseModel):
     problems: list[str]
 
 
-@router.get("/healthz", summary="Is the process alive?")
+@router.get("/healthz", dependencies=[Depends(open_to_all)], summary="Is the process alive?")
 def healthz() -> Health:
     """Answer without looking at anything else."""
     return Health(status="alive")
 
 
-@router.get("/readyz", summary="Can it score, and is the newest champion in use?", responses={503: {"model": Readiness}})
+@router.get(
+    "/readyz",
+    dependencies=[Depends(open_to_all)],
+    summary="Can it score, and is the newest champion in use?",
+    responses={503: {"model": Readiness}},
+)
 def readyz(response: Response, champions: ChampionsDep, session: SessionDep) -> Readiness:
     """Say 503 with the reasons where no model can score or the store is away; a broken new champion is named while the old one serves."""
     problems, versions, able = [], {}, True

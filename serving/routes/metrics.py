@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from riskmodel.errors import ModelFault
+from serving.access.guard import Allow
+from serving.access.scopes import Scope
 from serving.dependencies import ChampionsDep, StoreDep
 from serving.store.weeks import latest_week
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/metrics", summary="Counts and states for a monitor", response_class=Response)
+@router.get(
+    "/metrics", summary="Counts and states for a monitor", response_class=Response, dependencies=[Depends(Allow(Scope.METRICS_READ))]
+)
 def metrics(request: Request, champions: ChampionsDep, store: StoreDep) -> Response:
     """Give requests, latencies, the distribution of scores, which champion serves and how old the newest list is; nothing of anybody."""
     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from serving.access.guard import Allow
+from serving.access.scopes import Scope
 from serving.dependencies import ServingDep
-from serving.problems import told_as_problem
+from serving.problems import NOT_LET_IN, told_as_problem
 
 router = APIRouter(prefix="/v1", tags=["model"])
 
@@ -46,7 +48,12 @@ class Models(BaseModel):
     models: dict[str, ModelFactsShown]
 
 
-@router.get("/model", summary="The models that serve now", responses={503: told_as_problem("No model was promoted yet.")})
+@router.get(
+    "/model",
+    summary="The models that serve now",
+    dependencies=[Depends(Allow(Scope.MODELS_READ))],
+    responses={**NOT_LET_IN, 503: told_as_problem("No model was promoted yet.")},
+)
 def model(serving: ServingDep) -> Models:
     """Tell, per target, what a score is made of and what was measured of it on students that the recipe had not seen."""
     shown = {}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Depends, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from riskmodel.scoring import NOT_SCORED
+from serving.access.guard import Allow
+from serving.access.scopes import Scope
 from serving.dependencies import MetricsDep, ServingDep, SettingsDep
 from serving.languages import accepted_language
-from serving.problems import Problem, faults_problem, told_as_problem
+from serving.problems import NOT_LET_IN, Problem, faults_problem, told_as_problem
 from serving.scoring import score_ready, score_rows
 
 router = APIRouter(prefix="/v1", tags=["scores"])
@@ -173,7 +175,9 @@ class ScoresOut(BaseModel):
 @router.post(
     "/scores",
     summary="Score one or many students, with reasons",
+    dependencies=[Depends(Allow(Scope.SCORES_COMPUTE))],
     responses={
+        **NOT_LET_IN,
         413: told_as_problem("The body is too large."),
         422: told_as_problem("Faults, each with its place."),
         503: told_as_problem("No model was promoted yet."),

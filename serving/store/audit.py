@@ -36,6 +36,18 @@ class Event(StrEnum):
     """Somebody opened the list of invited students; one event for each student on it."""
     PAGE_STUDENT_READ = "page:student:read"
     """Somebody opened one student's page."""
+    PERSON_SESSION_BEGUN = "person:session:begun"
+    """Somebody logged in."""
+    PERSON_SESSION_REFUSED = "person:session:refused"
+    """Somebody logged in with the provider and may nothing here, or holds two roles that may not meet."""
+    PERSON_SESSION_ENDED = "person:session:ended"
+    """Somebody logged out, here or everywhere."""
+    OPERATOR_TOKEN_MADE = "operator:token:made"  # noqa: S105
+    """A machine was given a token."""
+    OPERATOR_TOKEN_REVOKED = "operator:token:revoked"  # noqa: S105
+    """A machine's token was ended."""
+    OPERATOR_STAND_IN_MADE = "operator:stand-in:made"
+    """Somebody was given sight of a coach's students for a stated time."""
     OPERATOR_LIST_PUBLISHED = "operator:list:published"
     """A list was put on the coaches' page."""
     OPERATOR_STUDENT_ERASED = "operator:student:erased"

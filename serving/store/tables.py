@@ -44,6 +44,8 @@ class Week(Base):
     outcome: Mapped[dict[str, Any]] = mapped_column(JSON)
     meaning: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON)
     sealed_coaches: Mapped[str]
+    sealed_logins: Mapped[str]
+    synthetic: Mapped[bool]
     students: Mapped[list[Student]] = relationship(back_populates="week", cascade="all, delete-orphan", passive_deletes=True)
 
 
@@ -108,3 +110,46 @@ class AuditCheckpoint(Base):
     code: Mapped[str]
     at: Mapped[dt.datetime]
     signature: Mapped[str]
+
+
+class Token(Base):
+    """A machine's token; its secret is known to the machine alone."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    digest: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    made_at: Mapped[dt.datetime]
+    made_by: Mapped[str]
+    ends_at: Mapped[dt.datetime]
+    revoked_at: Mapped[dt.datetime | None]
+
+
+class LoginSession(Base):
+    """A person's session; its secret is known to their browser alone."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("ix_sessions_person", "person"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    person: Mapped[str]
+    sealed_person: Mapped[str]
+    begun_at: Mapped[dt.datetime]
+    seen_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime | None]
+
+
+class StandIn(Base):
+    """Somebody who sees a coach's students in that coach's place, for a stated time."""
+
+    __tablename__ = "stand_ins"
+    __table_args__ = (Index("ix_stand_ins_person", "person"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person: Mapped[str]
+    coach_id: Mapped[str]
+    begins_on: Mapped[dt.date]
+    ends_on: Mapped[dt.date]
+    made_at: Mapped[dt.datetime]

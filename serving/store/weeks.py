@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, joinedload
 from serving.store.audit import Event, record
 from serving.store.keys import Keys
 from serving.store.people import ENROLMENT, STUDENT, details_of, keep_people
-from serving.store.tables import Student, Week
+from serving.store.tables import StandIn, Student, Week
 from serving.week import PublishedWeek
 
 _SHOWN = {"reasons", "frequency", "lessons", "tests", "background"}
@@ -100,9 +100,10 @@ def publish_week(store: Store, week: PublishedWeek, *, actor: str) -> int:
             if student.student_id in people
         ]
         session.execute(delete(Week).where(Week.on == week.on))
-        told = week.model_dump(exclude={"students", "coaches"})
+        told = week.model_dump(exclude={"students", "coaches", "coach_logins"})
         sealed_coaches = keys.seal(json.dumps(week.coaches, ensure_ascii=False))
-        session.add(Week(**told, sealed_coaches=sealed_coaches, published_at=now(), students=students))
+        sealed_logins = keys.seal(json.dumps(week.coach_logins, ensure_ascii=False))
+        session.add(Week(**told, sealed_coaches=sealed_coaches, sealed_logins=sealed_logins, published_at=now(), students=students))
     return len(week.students) - len(students)
 
 
@@ -111,17 +112,47 @@ def latest_week(session: Session) -> Week | None:
     return session.scalars(select(Week).order_by(Week.on.desc()).limit(1)).first()
 
 
+def holds_real_people(session: Session) -> bool:
+    """Tell whether any list in the store is of people who may exist."""
+    return session.scalars(select(Week.id).where(Week.synthetic.is_(False)).limit(1)).first() is not None
+
+
 def coaches_of(week: Week, keys: Keys) -> dict[str, str]:
     """Give the names of a list's coaches by their id."""
     told: dict[str, str] = json.loads(keys.open(week.sealed_coaches))
     return told
 
 
-def invited_students(session: Session, keys: Keys, week: Week, coach_id: str | None) -> list[Listed]:
-    """Give the students invited on a list, all or one coach's, in neutral order: by name."""
+def logins_of(week: Week, keys: Keys) -> dict[str, str]:
+    """Give whose login belongs to which of a list's coaches: coach ids by login subject."""
+    told: dict[str, str] = json.loads(keys.open(week.sealed_logins))
+    return told
+
+
+def coaches_behind(session: Session, keys: Keys, week: Week, login: str, on: dt.date) -> frozenset[str]:
+    """Give whose students a person sees: their own as a coach, and those of coaches whom they stand in for on a day.
+
+    Parameters
+    ----------
+    session : Session
+    keys : Keys
+    week : Week
+        The list tells which login belongs to which coach.
+    login : str
+        The person's login subject.
+    on : datetime.date
+    """
+    logins = logins_of(week, keys)
+    own = {logins[login]} if login in logins else set()
+    query = select(StandIn.coach_id).where(StandIn.person == keys.digest("actor", login), StandIn.begins_on <= on, StandIn.ends_on >= on)
+    return frozenset(own | set(session.scalars(query)))
+
+
+def invited_students(session: Session, keys: Keys, week: Week, coaches: Collection[str] | None) -> list[Listed]:
+    """Give the students invited on a list, all or some coaches', in neutral order: by name."""
     query = select(Student).where(Student.week_id == week.id, Student.invited)
-    if coach_id is not None:
-        query = query.where(Student.coach_id == coach_id)
+    if coaches is not None:
+        query = query.where(Student.coach_id.in_(coaches))
     return sorted(_listed(session, keys, query), key=lambda student: (student.name.casefold(), student.enrolment_id))
 
 
@@ -161,6 +192,7 @@ def invited_since(session: Session, week: Week, students: Sequence[Listed]) -> d
 
 
 def reseal_coaches(session: Session, keys: Keys) -> None:
-    """Encrypt the coaches' names on every list anew with the newest key."""
+    """Encrypt the coaches' names and logins on every list anew with the newest key."""
     for week in session.scalars(select(Week)):
         week.sealed_coaches = keys.reseal(week.sealed_coaches)
+        week.sealed_logins = keys.reseal(week.sealed_logins)

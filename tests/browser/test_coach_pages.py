@@ -26,6 +26,13 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
     assert not troubles
 
 
+def walk_in(page: Page, address: str, who: str = "Coördinator") -> None:
+    """Come to the list as somebody in the demo."""
+    page.goto(address)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Wie bent u in deze demo?")
+    page.get_by_role("button", name=who, exact=True).click()
+
+
 def no_sideways_scrolling(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
@@ -42,7 +49,7 @@ def violations(page: Page) -> list[str]:
 
 
 def test_a_coach_walks_from_the_list_to_a_student_and_back(page: Page, address: str) -> None:
-    page.goto(address)
+    walk_in(page, address)
     expect(page.get_by_role("heading", level=1)).to_have_text("Uitgenodigd deze week")
     assert no_sideways_scrolling(page)
     assert violations(page) == []
@@ -69,11 +76,11 @@ def test_a_coach_walks_from_the_list_to_a_student_and_back(page: Page, address: 
 
 
 def test_the_keyboard_alone_reaches_a_student(page: Page, address: str) -> None:
-    page.goto(address)
+    walk_in(page, address)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Naar de inhoud")).to_be_focused()
     page.keyboard.press("Enter")
-    for _ in range(4):
+    for _ in range(8):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.className") == "name":
             break
@@ -82,7 +89,7 @@ def test_the_keyboard_alone_reaches_a_student(page: Page, address: str) -> None:
 
 
 def test_another_language_is_chosen_on_the_page(page: Page, address: str) -> None:
-    page.goto(address)
+    walk_in(page, address)
     page.get_by_role("link", name="English").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Invited this week")
     assert violations(page) == []
@@ -93,3 +100,23 @@ def test_the_documentation_of_the_api_works_from_files_of_our_own(page: Page, ad
     expect(page.get_by_text("/v1/scores")).to_be_visible(timeout=15_000)
     page.locator(".opblock-post .opblock-summary").click()
     expect(page.get_by_text("Answer, per student, the probability")).to_be_visible()
+
+
+def test_a_coach_logs_in_sees_own_students_alone_and_logs_out(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Wie bent u in deze demo?")
+    assert no_sideways_scrolling(page)
+    assert violations(page) == []
+    coach = page.locator("button.plain").first
+    name = coach.inner_text()
+    coach.click()
+    expect(page.locator("header .person")).to_contain_text(name)
+    expect(page.get_by_label("SLB'er")).to_have_count(0)
+    assert 0 < page.locator(".students .name").count() < 100
+    assert no_sideways_scrolling(page)
+    assert violations(page) == []
+    page.get_by_role("button", name="Uitloggen").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("U bent uitgelogd")
+    assert violations(page) == []
+    page.goto(address)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Wie bent u in deze demo?")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from riskmodel.champion import publish_champion
 from riskmodel.cli.publishing import publish_week
@@ -18,11 +20,13 @@ from riskmodel.landmarks import landmark_frames
 from riskmodel.measuring import measure
 from riskmodel.synth import SynthSettings, generate
 from riskmodel.workspace import Workspace
+from serving.access.scopes import Role
+from serving.access.sessions import Person, begin
 from serving.app import create_app
 from serving.settings import Settings
 from serving.store.keys import Keys, read_keys
 from serving.store.schema import connect
-from serving.store.weeks import Store
+from serving.store.weeks import Store, now
 from training.train import fit_targets
 
 MONDAY = dt.date(2026, 11, 2)
@@ -42,6 +46,8 @@ class Place:
             "store_url": self.workspace.store_url,
             "keys_file": self.workspace.keys,
             "audit_heads": self.workspace.audit_heads,
+            "secure_cookies": False,
+            "demo": True,
             **changes,
         }
         return Settings.model_validate(told)
@@ -80,7 +86,25 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return make_place(tmp_path_factory.mktemp("service"))
 
 
+EVERYTHING = frozenset({Role.COORDINATOR, Role.DATA_TEAM, Role.ADMINISTRATOR})
+
+
+def let_in(client: TestClient, login: str = "somebody", roles: frozenset[Role] = EVERYTHING) -> None:
+    """Begin a session of a person with these roles, and keep its cookie."""
+    store: Store = client.app.state.store  # type: ignore[attr-defined]
+    with Session(store.engine) as session, session.begin():
+        client.cookies.set("session", begin(session, store.keys, Person(login, "Iemand", roles), now()))
+
+
+@contextmanager
+def entered(settings: Settings) -> Iterator[TestClient]:
+    """Give a client of a running service, in which somebody is logged in who may see everything."""
+    with TestClient(create_app(settings)) as client:
+        let_in(client)
+        yield client
+
+
 @pytest.fixture
 def client(place: Place) -> Iterator[TestClient]:
-    with TestClient(create_app(place.settings())) as client:
+    with entered(place.settings()) as client:
         yield client

@@ -9,16 +9,15 @@ from contextlib import redirect_stderr
 
 from fastapi.testclient import TestClient
 
-from serving.app import create_app
 from serving.observing import REQUEST_ID, configure_logging
-from tests.serving.conftest import Place
+from tests.serving.conftest import Place, entered
 
 
 def logged(place: Place, *paths: str, headers: dict[str, str] | None = None) -> list[dict[str, object]]:
     output = io.StringIO()
     with redirect_stderr(output):
         configure_logging()
-        with TestClient(create_app(place.settings())) as client:
+        with entered(place.settings()) as client:
             for path in paths:
                 client.get(path, headers=headers)
     return [json.loads(line) for line in output.getvalue().splitlines()]

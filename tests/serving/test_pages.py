@@ -14,14 +14,13 @@ from fastapi.testclient import TestClient
 from riskmodel.cli.publishing import publish_week
 from riskmodel.workspace import Workspace
 from serving import week as published
-from serving.app import create_app
 from serving.pages import rendering
 from serving.pages.rendering import TEXTS
 from serving.store.schema import connect, migrate
 from serving.store.weeks import Store, coaches_with_invited, latest_week
 from serving.store.weeks import publish_week as store_week
 from serving.week import Background, PublishedStudent, PublishedWeek, ReasonShown
-from tests.serving.conftest import Place
+from tests.serving.conftest import Place, entered
 
 HTML = {"Accept": "text/html"}
 
@@ -85,7 +84,7 @@ def test_what_an_invitation_means_is_not_said_of_a_list_that_is_cut_in_another_w
     shutil.copytree(place.workspace.champion, workspace.champion)
     (data / "policy.toml").write_text(policy, encoding="utf-8")
     publish_week(data, workspace, place.on)
-    with TestClient(create_app(Place(data, workspace, place.on).settings())) as client:
+    with entered(Place(data, workspace, place.on).settings()) as client:
         page = client.get("/").text
         link = re.search(r'href="(/students/[^"]+)"', page)
         assert link is not None
@@ -157,7 +156,7 @@ def keep(url: str, place: Place, *weeks: PublishedWeek) -> None:
 def test_students_without_a_coach_are_a_choice_of_their_own(tmp_path: Path, place: Place) -> None:
     url = f"sqlite:///{(tmp_path / 'store.db').as_posix()}"
     keep(url, place, one_week("Els", one_student("Bo"), one_student("Cas", enrolment_id="e2", student_id="s2", coach_id="")))
-    with TestClient(create_app(place.settings(store_url=url))) as client:
+    with entered(place.settings(store_url=url)) as client:
         page = client.get("/").text
         choices = dict(re.findall(r'<option value="([^"]*)"[^>]*>([^<]+)<', page))
         assert choices == {"": "Iedereen", "c": "Els (1)", "-": "Nog geen SLB&#39;er (1)"}
@@ -180,7 +179,7 @@ def test_what_others_wrote_is_shown_as_text_and_never_run(tmp_path: Path, place:
     week = one_week(hostile, one_student(hostile, enrolment_id="a/b?c"))
     url = f"sqlite:///{(tmp_path / 'hostile.db').as_posix()}"
     keep(url, place, week, week)
-    with TestClient(create_app(place.settings(store_url=url))) as client:
+    with entered(place.settings(store_url=url)) as client:
         pages = [client.get("/").text, client.get("/students/a%2Fb%3Fc").text, client.get("/", params={"coach": hostile}).text]
     for page in pages:
         assert "<script>alert" not in page

@@ -18,7 +18,7 @@ from riskmodel.contract.dataset import load_dataset
 from riskmodel.features import build_features
 from riskmodel.window import cut
 from serving.app import create_app
-from tests.serving.conftest import Place
+from tests.serving.conftest import Place, entered, let_in
 
 RAW: dict[str, Any] = {
     "enrolment": {
@@ -206,7 +206,7 @@ def test_numbers_that_are_none_are_refused(client: TestClient, number: str) -> N
 
 
 def test_a_body_over_the_limit_is_refused_even_without_a_length(place: Place) -> None:
-    with TestClient(create_app(place.settings(most_bytes=2000))) as client:
+    with entered(place.settings(most_bytes=2000)) as client:
         assert client.post("/v1/scores", json={"students": ["x" * 3000]}).status_code == 413
         chunks = (b"x" * 500 for _ in range(10))
         answer = client.post("/v1/scores", content=chunks, headers={"Content-Type": "application/json"})
@@ -234,12 +234,13 @@ def _shared(place: Place) -> TestClient:
     key = str(place.data)
     if key not in _clients:
         _clients[key] = TestClient(create_app(place.settings()))
+        let_in(_clients[key])
     return _clients[key]
 
 
 def test_no_name_grade_or_score_is_ever_logged(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with TestClient(create_app(place.settings())) as client:
+    with entered(place.settings()) as client:
         body = request(student_id="canary-student", programme="canary-programme")
         body["students"][0]["results"][0]["grade"] = 3.7
         probability = client.post("/v1/scores", json=body).json()["results"][0]["scores"]["leave"]["probability"]

@@ -17,13 +17,17 @@ from pathlib import Path
 
 import pytest
 from institution import Shop
+from sqlalchemy.orm import Session
 
 from riskmodel.champion import POINTER, current
 from riskmodel.cli import context
 from riskmodel.cli.main import run
+from riskmodel.cli.store import open_store
 from riskmodel.errors import ModelFault, RiskModelError, RollbackRefused
 from riskmodel.families.recipe import Recipe
 from riskmodel.workspace import Workspace
+from serving.access.tokens import make_token
+from serving.store.weeks import now
 from training.promote import promote
 from training.registry import find_model, rollback
 from training.tracking import CHAMPION, open_tracking, registered_version
@@ -201,6 +205,8 @@ class Service:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         command = [sys.executable, "-m", "riskmodel", "--workspace", str(workspace.folder), "serve", "--port", str(self.port)]
+        with open_store(workspace) as store, Session(store.engine) as session, session.begin():
+            self.token = make_token(session, "test", ["scores:compute"], 1, at=now(), by="test").text
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def scored_by(self) -> str:
@@ -209,7 +215,7 @@ class Service:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/v1/scores",
             data=json.dumps({"students": [student]}).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"},
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return str(json.load(answer)["results"][0]["scores"]["leave"]["model"])

@@ -63,4 +63,4 @@ def demo(
         else:
             say("4/4 Lists: published already")
     if serve:
-        start(port=port)
+        start(port=port, demo=True)

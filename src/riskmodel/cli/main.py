@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from riskmodel import __version__
-from riskmodel.cli import context, data, demo, models, onecijferho, operations, oulad, registry, scoring, service, store, synth
+from riskmodel.cli import access, context, data, demo, models, onecijferho, operations, oulad, registry, scoring, service, store, synth
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
 from riskmodel.native import require_openmp
@@ -47,6 +47,8 @@ app.add_typer(store.store_app, name="store")
 app.add_typer(store.keys_app, name="keys")
 app.add_typer(store.audit_app, name="audit")
 app.add_typer(operations.config_app, name="config")
+app.add_typer(access.token_app, name="token")
+app.command("stand-in")(access.stand_in)
 app.command()(operations.doctor)
 
 

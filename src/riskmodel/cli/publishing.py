@@ -25,6 +25,7 @@ from riskmodel.policy import Policy, read_policy
 from riskmodel.progress import Progress, silent
 from riskmodel.routing import invite
 from riskmodel.scoring import Scored, reasons_of, score_dataset, tellers
+from riskmodel.synth.describe import SYNTHETIC_SOURCE
 from riskmodel.tables import Frame
 from riskmodel.window import Known, cut
 from riskmodel.workspace import Workspace
@@ -149,6 +150,8 @@ def make_week(
         outcome=dataset.definition.outcome.model_dump(),
         meaning=_meaning(model, policy, target, words),
         coaches=dict(zip(coaches["coach_id"], coaches["name"], strict=True)),
+        coach_logins={login: coach for login, coach in zip(coaches["login_subject"], coaches["coach_id"], strict=True) if _text(login)},
+        synthetic=dataset.definition.source.startswith(SYNTHETIC_SOURCE),
         students=tuple(students),
     )
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from riskmodel.cli.context import say, workspace
 from riskmodel.errors import RiskModelError
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+if TYPE_CHECKING:
+    from serving.settings import Settings
+    from serving.store.weeks import Store
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Only the loopback address, until people can log in.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Another address than this machine's own only where people log in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8000,
     words: Annotated[Path | None, typer.Option(help="A file with an institution's own phrases.")] = None,
+    access: Annotated[Path | None, typer.Option(help="The file that says who may log in, and as what; see docs/access.md.")] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Let people choose who to be; on this machine, with students who do not exist.")
+    ] = False,
 ) -> None:
-    """Serve the coach's pages and the scoring API on this machine."""
+    """Serve the coach's pages and the scoring API."""
     import uvicorn
 
     from riskmodel.cli.store import open_store
@@ -27,12 +35,11 @@ def serve(
     from serving.observing import configure_logging
     from serving.settings import read_settings
 
-    require_loopback(host)
-    require_free(host, port)
     place = workspace()
-    with open_store(place):
-        pass  # a new store is made here, in a workspace of one's own
-    settings = read_settings(place, words_file=words)
+    settings = read_settings(place, words_file=words, access_file=access, demo=demo or None, secure_cookies=False if demo else None)
+    require_free(host, port)
+    with open_store(place) as store:  # a new store is made here, in a workspace of one's own
+        require_somebody(host, settings, store)
     configure_logging()
     app = create_app(settings)
     shown = f"[{host}]" if ":" in host else host
@@ -42,19 +49,51 @@ def serve(
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
 
 
-def require_loopback(host: str) -> None:
-    """Refuse an address that others can reach.
+def require_somebody(host: str, settings: Settings, store: Store) -> None:
+    """Refuse to serve where everybody could come in, or nobody.
+
+    Parameters
+    ----------
+    host : str
+        Where it is to listen.
+    settings : Settings
+    store : Store
 
     Raises
     ------
     RiskModelError
-        The address is not the loopback address.
+        The demo is to be reached by others or holds people who may exist; people would log in without TLS; or nobody could log in at all.
     """
-    if host not in _LOOPBACK:
-        raise RiskModelError(
-            f"{host} can be reached by others, and the service does not know yet who may see which student.",
-            remedy="Leave --host out: it then listens on 127.0.0.1, which only this machine reaches.",
-        )
+    from serving.access.tokens import list_tokens
+    from serving.store.weeks import holds_real_people, now
+
+    others = host not in LOOPBACK
+    with store.session() as session:
+        if settings.demo:
+            if others:
+                raise RiskModelError(
+                    f"{host} can be reached by others, and in the demo everybody chooses who to be.",
+                    remedy="Leave --host out: it then listens on 127.0.0.1, which only this machine reaches.",
+                )
+            if holds_real_people(session):
+                raise RiskModelError(
+                    "the store holds lists of people who may exist, and in the demo everybody chooses who to be.",
+                    place=store.engine.url.render_as_string(),
+                    remedy="Serve without --demo, or use another workspace.",
+                )
+            return
+        if settings.access_file is None:
+            living = any(token.revoked_at is None and token.ends_at > now() for token in list_tokens(session))
+            if others or not living:
+                raise RiskModelError(
+                    "nobody could log in." if not others else f"{host} can be reached by others, and it was not said who may log in.",
+                    remedy="Name a file with --access (see docs/access.md); for students who do not exist, use --demo.",
+                )
+        elif others and not settings.secure_cookies:
+            raise RiskModelError(
+                f"{host} can be reached by others, and secure_cookies is off.",
+                remedy="Leave it on, and put a proxy with TLS before the service.",
+            )
 
 
 def require_free(host: str, port: int) -> None:

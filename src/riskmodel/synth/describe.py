@@ -12,6 +12,7 @@ from riskmodel.policy import FILE_NAME as POLICY_FILE
 from riskmodel.synth.settings import SynthSettings
 
 SETTINGS_FILE = "settings.toml"
+SYNTHETIC_SOURCE = "riskmodel data synth"
 
 
 def write_definition(folder: Path, settings: SynthSettings) -> None:
@@ -19,7 +20,7 @@ def write_definition(folder: Path, settings: SynthSettings) -> None:
     document = tomlkit.document()
     document.add(tomlkit.comment("Made by 'riskmodel data synth'. Nobody in these tables exists."))
     document["name"] = "Hogeschool Voorbeeld (verzonnen)"
-    document["source"] = f"riskmodel data synth --scenario {settings.scenario}"
+    document["source"] = f"{SYNTHETIC_SOURCE} --scenario {settings.scenario}"
     cohorts = tomlkit.aot()
     for place, year in enumerate(settings.years):
         running = place == settings.cohorts - 1 and not settings.closed

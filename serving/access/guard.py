@@ -1,0 +1,149 @@
+"""The guard at every route: who asks, whether they may, and the check that no route is without one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import RouteContext, iter_route_contexts
+from sqlalchemy.orm import Session
+from starlette.routing import Mount
+
+from serving.access.principal import Principal
+from serving.access.scopes import Scope, scopes_of
+from serving.access.sessions import Limits, Person, resume
+from serving.access.tokens import machine
+from serving.problems import Problem
+from serving.settings import Settings
+from serving.store.weeks import Store, now
+
+FILES = "/static"
+
+
+class LoginNeeded(Exception):
+    """A page was asked for by nobody in particular; they are sent to log in, and come back."""
+
+
+class NotAllowed(Exception):
+    """A page was asked for by somebody who may not see it."""
+
+
+class Allow:
+    """Lets those through who have one of some scopes.
+
+    Parameters
+    ----------
+    *scopes : Scope
+        One of them suffices; none at all means that whoever is logged in may.
+    to : {'both', 'people'}
+        Pages are for people alone: a token opens none.
+    """
+
+    def __init__(self, *scopes: Scope, to: Literal["both", "people"] = "both") -> None:
+        self.scopes = scopes
+        self.to = to
+
+    def __call__(self, request: Request) -> Principal:
+        """Give who asks.
+
+        Raises
+        ------
+        Problem, LoginNeeded, NotAllowed
+            Nobody is known (401, or the way to log in), or they may not (403).
+        """
+        found = self._person(request) if self.to == "people" else machine_of(request) or self._person(request)
+        if found is None:
+            if self.to == "people":
+                raise LoginNeeded
+            raise Problem(401, "not-logged-in", "Who asks is not known. Send a token as 'Authorization: Bearer ...'.")
+        if self.scopes and not found.may(*self.scopes):
+            if self.to == "people":
+                raise NotAllowed
+            needed = " or ".join(self.scopes)
+            raise Problem(403, "not-allowed", f"This needs {needed}, which is not among what you may.")
+        return found
+
+    @staticmethod
+    def _person(request: Request) -> Principal | None:
+        person = person_of(request)
+        return None if person is None else as_principal(request, person)
+
+
+def open_to_all() -> None:
+    """Stand at a route that anybody may call, and say so."""
+
+
+def cookie_name(settings: Settings) -> str:
+    """Give the session cookie's name; the prefix makes browsers hold it to this host and to TLS."""
+    return "__Host-session" if settings.secure_cookies else "session"
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Give how long sessions live."""
+    return Limits(dt.timedelta(minutes=settings.idle_minutes), dt.timedelta(hours=settings.absolute_hours))
+
+
+def machine_of(request: Request) -> Principal | None:
+    """Give the machine that a request's token stands for, or None without one.
+
+    Raises
+    ------
+    Problem
+        A token was sent that is unknown, ended or revoked (401).
+    """
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    if not kind:
+        return None
+    store: Store = request.app.state.store
+    found = None
+    if kind.lower() == "bearer":
+        with Session(store.engine) as session:
+            found = machine(session, text.strip(), now())
+    if found is None:
+        raise Problem(401, "not-logged-in", "This token is unknown, ended or revoked.")
+    return found
+
+
+def person_of(request: Request) -> Person | None:
+    """Give the person whose session a request's cookie holds, or None."""
+    settings: Settings = request.app.state.settings
+    store: Store = request.app.state.store
+    secret = request.cookies.get(cookie_name(settings))
+    if not secret:
+        return None
+    with Session(store.engine) as session, session.begin():
+        person = resume(session, store.keys, secret, limits_of(settings), now())
+    # Who chose themselves who to be is nobody where that is not offered.
+    return None if person is None or (person.demo and not settings.demo) else person
+
+
+def as_principal(request: Request, person: Person) -> Principal:
+    """Give what a person may, by their roles and by what the institution recorded."""
+    access = request.app.state.access
+    both = access is not None and access.both_recorded(person.login, now().date())
+    return Principal("person", person.login, person.name, scopes_of(person.roles, both_recorded=both), person.roles, person.demo)
+
+
+def unguarded(app: FastAPI) -> list[str]:
+    """Give the routes at which no guard stands; a service with one does not start."""
+    routes = (route for route in iter_route_contexts(app.routes) if not (isinstance(route.original_route, Mount) and route.path == FILES))
+    return [str(route.path) for route in routes if not guards(route)]
+
+
+def guards(route: RouteContext) -> list[Any]:
+    """Give the guards at a route; one without dependencies, such as a mounted application, has none."""
+    dependant: Dependant | None = getattr(route, "dependant", None)
+    return [] if dependant is None else [each.call for each in _all(dependant) if _is_guard(each.call)]
+
+
+def _is_guard(call: Any) -> bool:
+    return isinstance(call, Allow) or call is open_to_all
+
+
+def _all(dependant: Dependant) -> Iterator[Dependant]:
+    for each in dependant.dependencies:
+        yield each
+        yield from _all(each)

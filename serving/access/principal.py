@@ -1,0 +1,37 @@
+"""Who asks: a person who logged in, or a machine with a token, and what they may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from serving.access.scopes import Role, Scope
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks.
+
+    Attributes
+    ----------
+    kind : {'person', 'machine'}
+    login : str
+        A person's login subject, or a token's name; what the audit trail keeps as a digest.
+    name : str
+        How pages call them.
+    scopes : frozenset of Scope
+    roles : frozenset of Role
+    demo : bool
+        Whether they chose themselves who to be.
+    """
+
+    kind: Literal["person", "machine"]
+    login: str
+    name: str
+    scopes: frozenset[Scope]
+    roles: frozenset[Role] = frozenset()
+    demo: bool = False
+
+    def may(self, *scopes: Scope) -> bool:
+        """Tell whether one of these is allowed."""
+        return bool(self.scopes & set(scopes))

@@ -1,0 +1,68 @@
+"""What can be allowed at all, and what each role may. A closed list, so that a page of paper can hold it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """One thing that can be allowed."""
+
+    STUDENTS_OWN = "students:own"
+    """See the invited students of whom one is the coach, or stands in for."""
+    STUDENTS_ALL = "students:all"
+    """See every invited student."""
+    SCORES_COMPUTE = "scores:compute"
+    """Have students scored that the caller brings along."""
+    MODELS_READ = "models:read"
+    """Read what serves, its features and what was measured."""
+    METRICS_READ = "metrics:read"
+    """Read counts and states of the service."""
+
+
+class Role(StrEnum):
+    """What a person is at the institution, as far as this product is concerned."""
+
+    STUDENT = "student"
+    TEACHER = "teacher"
+    COACH = "coach"
+    COORDINATOR = "coordinator"
+    DATA_TEAM = "data_team"
+    PRIVACY_OFFICER = "privacy_officer"
+    ADMINISTRATOR = "administrator"
+    STUDY_ADVICE = "study_advice"
+    """Decides on the binding study advice; can read nothing here, ever."""
+
+
+ALLOWED: dict[Role, frozenset[Scope]] = {
+    Role.STUDENT: frozenset(),
+    Role.TEACHER: frozenset(),
+    Role.COACH: frozenset({Scope.STUDENTS_OWN}),
+    Role.COORDINATOR: frozenset({Scope.STUDENTS_OWN, Scope.STUDENTS_ALL}),
+    Role.DATA_TEAM: frozenset({Scope.SCORES_COMPUTE, Scope.MODELS_READ, Scope.METRICS_READ}),
+    Role.PRIVACY_OFFICER: frozenset({Scope.MODELS_READ}),
+    Role.ADMINISTRATOR: frozenset({Scope.MODELS_READ, Scope.METRICS_READ}),
+    Role.STUDY_ADVICE: frozenset(),
+}
+MACHINES = frozenset({Scope.SCORES_COMPUTE, Scope.MODELS_READ, Scope.METRICS_READ})
+"""What a machine's token may hold."""
+SEES_STUDENTS = frozenset(role for role, scopes in ALLOWED.items() if scopes & {Scope.STUDENTS_OWN, Scope.STUDENTS_ALL})
+
+
+def scopes_of(roles: frozenset[Role], *, both_recorded: bool) -> frozenset[Scope]:
+    """Give what a person may who has these roles.
+
+    Parameters
+    ----------
+    roles : frozenset of Role
+    both_recorded : bool
+        Whether the institution recorded why this person both sees students here and decides on the binding study advice.
+
+    Returns
+    -------
+    frozenset of Scope
+        Nothing at all for whoever decides on the advice, unless it was recorded why they see students as well.
+    """
+    if Role.STUDY_ADVICE in roles and not (both_recorded and roles & SEES_STUDENTS):
+        return frozenset()
+    return frozenset().union(*(ALLOWED[role] for role in roles))

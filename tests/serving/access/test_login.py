@@ -1,0 +1,154 @@
+"""Logging in with a real OpenID Connect provider on this machine: roles by claims, the wall, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import oidc_provider_mock
+import pytest
+from fastapi.testclient import TestClient
+
+from riskmodel.errors import ConfigurationFault
+from serving.access.configuration import read_access
+from serving.access.scopes import Role
+from serving.app import create_app
+from tests.serving.conftest import Place
+
+FILE = """
+[oidc]
+issuer = "{issuer}"
+client_id = "riskmodel"
+
+[claims]
+login = "sub"
+name = "name"
+roles = "groups"
+
+[roles]
+coach = ["slb"]
+coordinator = ["slb-coordinatie"]
+study_advice = ["examencommissie"]
+
+[[both_roles]]
+login = "small-programme"
+why = "Kleine opleiding met een enkele begeleider; vastgelegd door het college."
+by = "College van bestuur"
+until = {until}
+"""
+PEOPLE = {
+    "coordinator": {"name": "Cato", "groups": ["slb-coordinatie", "anders"]},
+    "nobody": {"name": "Niek", "groups": ["medewerkers"]},
+    "adviser": {"name": "Adil", "groups": ["slb", "examencommissie"]},
+    "small-programme": {"name": "Sem", "groups": ["slb-coordinatie", "examencommissie"]},
+}
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    with oidc_provider_mock.run_server_in_thread() as server:
+        address = f"http://localhost:{server.server_port}"
+        for login, claims in PEOPLE.items():
+            httpx.put(f"{address}/users/{login}", json=claims).raise_for_status()
+        yield address
+
+
+@pytest.fixture
+def service(place: Place, issuer: str, tmp_path: Path) -> Iterator[TestClient]:
+    path = tmp_path / "access.toml"
+    path.write_text(FILE.format(issuer=issuer, until=dt.date.today() + dt.timedelta(days=30)), encoding="utf-8")
+    settings = place.settings(access_file=path, oidc_secret="secret", demo=False, public_url="http://testserver")
+    with TestClient(create_app(settings), follow_redirects=False) as client:
+        yield client
+
+
+def log_in(client: TestClient, login: str, to: str = "/") -> httpx.Response:
+    """Walk to the provider and back as a browser does."""
+    sent = client.get("/login", params={"to": to})
+    assert sent.status_code == 302
+    address = sent.headers["location"]
+    asked = parse_qs(urlsplit(address).query)
+    assert asked["code_challenge_method"] == ["S256"]
+    assert {"state", "nonce"} <= asked.keys()
+    back = httpx.post(address, data={"sub": login}, follow_redirects=False)
+    assert back.status_code in (302, 303), back.text
+    return client.get(back.headers["location"].removeprefix("http://testserver"))
+
+
+def test_who_comes_back_from_the_provider_goes_on_to_the_page_that_they_asked_for(service: TestClient) -> None:
+    assert service.get("/?coach=c1").headers["location"] == "/login?to=%2F%3Fcoach%3Dc1"
+    answer = log_in(service, "coordinator", to="/?coach=c1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?coach=c1")
+    page = service.get("/").text
+    assert "Cato" in page
+    assert "Uitgenodigd deze week" in page
+
+
+def test_who_has_no_role_here_is_told_so_and_gets_no_session(service: TestClient) -> None:
+    answer = log_in(service, "nobody")
+    assert answer.status_code == 403
+    assert "geen rol" in answer.text
+    assert service.get("/").status_code == 303
+
+
+def test_who_decides_on_the_advice_gets_in_only_where_it_was_recorded_why(service: TestClient) -> None:
+    answer = log_in(service, "adviser")
+    assert answer.status_code == 403
+    assert "bindend studieadvies" in answer.text
+    assert log_in(service, "small-programme").status_code == 303
+    assert service.get("/").status_code == 200
+
+
+def test_an_answer_that_is_not_for_this_login_is_refused(service: TestClient) -> None:
+    service.get("/login")
+    for query in ("code=x&state=made-up", "error=access_denied", ""):
+        answer = service.get(f"/login/callback?{query}")
+        assert answer.status_code == 400
+        assert "Inloggen is niet gelukt" in answer.text
+    assert service.get("/").status_code == 303
+
+
+def test_a_provider_that_is_away_is_told_and_nothing_hangs(place: Place, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = tmp_path / "access.toml"
+    path.write_text(FILE.format(issuer=f"http://127.0.0.1:{port}", until="2026-12-31"), encoding="utf-8")
+    with TestClient(create_app(place.settings(access_file=path, demo=False)), follow_redirects=False) as client:
+        answer = client.get("/login")
+    assert answer.status_code == 503
+    assert "inlogdienst" in answer.text
+
+
+def test_claims_give_the_roles_that_the_file_names_and_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "access.toml"
+    path.write_text(FILE.format(issuer="https://idp.example", until="2026-12-31"), encoding="utf-8")
+    access = read_access(path)
+    assert access.roles_in({"groups": ["slb", "coordinator", "administrator"]}) == {Role.COACH}
+    assert access.roles_in({"groups": "slb-coordinatie"}) == {Role.COORDINATOR}
+    assert access.roles_in({}) == access.roles_in({"groups": None}) == frozenset()
+    assert access.both_recorded("small-programme", dt.date(2026, 12, 31))
+    assert not access.both_recorded("small-programme", dt.date(2027, 1, 1))
+    assert not access.both_recorded("adviser", dt.date(2026, 12, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "oidc"),
+        ("[oidc]\nissuer = 'no address'\nclient_id = 'x'", "oidc.issuer"),
+        ("[roles]\nboss = ['x']", "roles.boss"),
+        ("= 1", "not valid TOML"),
+    ],
+)
+def test_a_file_that_says_what_cannot_be_is_told_by_its_place(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "access.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationFault, match=told):
+        read_access(path)
+    with pytest.raises(ConfigurationFault, match=r"docs/access\.md"):
+        read_access(tmp_path / "none.toml")
