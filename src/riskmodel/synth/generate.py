@@ -157,10 +157,8 @@ class _Institution:
         traits = np.empty((n, len(mechanism.TRAITS)))
         for kind in mechanism.KINDS:
             traits[kinds == kind] = mechanism.draw_traits(kinds[kinds == kind], generator)
-        effects = [programme.effect for programme in self.programmes]
-        intercepts = mechanism.solve_intercepts(settings.dropout(cohort), effects, list(shares), noise=self.noise)
-        effect = np.array(effects)[programme_of]
-        probabilities = mechanism.outcome_probabilities(kinds, traits, effect, intercepts, noise=self.noise)
+        effect = np.array([programme.effect for programme in self.programmes])[programme_of]
+        probabilities = mechanism.outcome_probabilities(kinds, traits, effect, settings.dropout(cohort), noise=self.noise)
         outcomes = mechanism.draw_outcomes(probabilities, generator)
         leaving = np.full(n, np.nan) if self.noise else mechanism.draw_leaving(outcomes, generator)
         looks_well = generator.random(n) < mechanism.LOOKS_WELL

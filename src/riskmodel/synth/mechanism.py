@@ -1,13 +1,12 @@
 """How a student comes to leave: latent fit, study skills, level and circumstances, and from these a probability of each outcome.
 
-Dropping out, switching and continuing follow a multinomial logit in the latent traits. Its intercepts are solved for numerically, so that
-the mean true probability of each cell is the margin asked for; outcomes then vary as chance does.
+Dropping out, switching and continuing follow a multinomial logit in the latent traits. Its intercepts are solved for over the students of
+each cohort, so that the mean true probability of each cell is the margin asked for; outcomes then vary as chance does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from scipy.optimize import root
@@ -27,63 +26,47 @@ LEAVING_DAYS = {"dropped_out": (2.2, 62.0), "switched": (2.6, 62.0)}  # shape an
 FIRST_DAY_TO_LEAVE = 7
 LAST_DAY_TO_LEAVE = 330
 LOOKS_WELL = 0.12
-_NODES = 24
-
-
-@dataclass(frozen=True)
-class Intercepts:
-    """Log-odds of dropping out and of switching at traits of zero, per kind of prior education."""
-
-    dropout: Mapping[str, float]
-    switch: Mapping[str, float]
 
 
 def solve_intercepts(
-    dropout: Mapping[str, float],
-    effects: Sequence[float],
-    weights: Sequence[float],
-    *,
-    noise: bool = False,
-    switch: Mapping[str, float] = SWITCH,
-) -> Intercepts:
-    """Find the intercepts at which each kind's mean probabilities are the margins.
+    kinds: np.ndarray, slopes: np.ndarray, dropout: Mapping[str, float], switch: Mapping[str, float] = SWITCH
+) -> np.ndarray:
+    """Find, for each student's kind of prior education, the intercepts at which the mean true probabilities are the margins exactly.
 
     Parameters
     ----------
+    kinds : ndarray of str, shape (n,)
+        Prior education of each student.
+    slopes : ndarray, shape (n, 2)
+        What traits and programme add to the log-odds of dropping out and of switching.
     dropout, switch : mapping of kind to share
         Margins asked for.
-    effects, weights : sequence of float
-        What each programme adds to both log-odds, and its share of the students.
-    noise : bool
-        Whether traits and programmes play no part.
 
-    Notes
-    -----
-    The mean over traits is a Gauss-Hermite quadrature: the two log-odds are jointly normal given prior education.
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        The intercepts of each student's kind, on the scale of log-odds against continuing.
     """
-    found_dropout, found_switch = {}, {}
-    nodes, node_weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    node_weights = node_weights / node_weights.sum()
-    covariance = np.array([[DROPOUT_WEIGHTS @ DROPOUT_WEIGHTS, DROPOUT_WEIGHTS @ SWITCH_WEIGHTS], [0.0, SWITCH_WEIGHTS @ SWITCH_WEIGHTS]])
-    covariance[1, 0] = covariance[0, 1]
-    lower = np.linalg.cholesky(covariance)
-    grid = np.array(np.meshgrid(nodes, nodes, indexing="ij")).reshape(2, -1)
-    mass = np.outer(node_weights, node_weights).ravel()
-    spread = np.zeros_like(grid) if noise else lower @ grid
-    shift = np.zeros(1) if noise else np.asarray(effects, dtype=float)
-    share = np.ones(1) if noise else np.asarray(weights, dtype=float) / np.sum(weights)
+    found = np.zeros(slopes.shape)
     for kind in KINDS:
-        centre = np.zeros(2) if noise else np.array([DROPOUT_WEIGHTS @ np.array(MEANS[kind]), SWITCH_WEIGHTS @ np.array(MEANS[kind])])
+        who = kinds == kind
+        if not who.any():
+            continue
         asked = np.array([dropout[kind], switch[kind]])
+        solved = root(_gap, np.log(asked / (1 - asked.sum())) - slopes[who].mean(axis=0), args=(slopes[who], asked), tol=1e-10)
+        if not solved.success:
+            raise RuntimeError(f"no intercepts give the margins of {kind}: {solved.message}")
+        found[who] = solved.x
+    return found
 
-        def gap(intercept: np.ndarray, centre: np.ndarray = centre, asked: np.ndarray = asked) -> np.ndarray:
-            odds = np.exp(intercept[:, None, None] + centre[:, None, None] + spread[:, :, None] + shift[None, None, :])
-            probability = odds / (1 + odds.sum(axis=0))
-            return np.asarray(np.einsum("knp,n,p->k", probability, mass, share) - asked)
 
-        solved = root(gap, np.log(asked / (1 - asked.sum())) - centre, tol=1e-10)
-        found_dropout[kind], found_switch[kind] = float(solved.x[0]), float(solved.x[1])
-    return Intercepts(found_dropout, found_switch)
+def _gap(intercepts: np.ndarray, slopes: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    return np.asarray(_probabilities(intercepts + slopes).mean(axis=0) - asked)
+
+
+def _probabilities(log_odds: np.ndarray) -> np.ndarray:
+    odds = np.exp(log_odds)
+    return np.asarray(odds / (1 + odds.sum(axis=1, keepdims=True)))
 
 
 def draw_traits(kinds: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -93,13 +76,16 @@ def draw_traits(kinds: np.ndarray, generator: np.random.Generator) -> np.ndarray
     return np.asarray(standard + np.array([MEANS[kind] for kind in kinds]).reshape(-1, len(TRAITS)))
 
 
-def outcome_probabilities(kinds: np.ndarray, traits: np.ndarray, effect: np.ndarray, intercepts: Intercepts, *, noise: bool) -> np.ndarray:
-    """Give the true probabilities of dropping out and of switching, shape (n, 2), given kind, traits and programme."""
-    base = np.array([[intercepts.dropout[kind], intercepts.switch[kind]] for kind in kinds]).reshape(-1, 2)
-    if not noise:
-        base = base + effect[:, None] + traits @ np.column_stack([DROPOUT_WEIGHTS, SWITCH_WEIGHTS])
-    odds = np.exp(base)
-    return np.asarray(odds / (1 + odds.sum(axis=1, keepdims=True)))
+def outcome_probabilities(
+    kinds: np.ndarray, traits: np.ndarray, effect: np.ndarray, dropout: Mapping[str, float], *, noise: bool
+) -> np.ndarray:
+    """Give the true probabilities of dropping out and of switching, shape (n, 2), given kind, traits and programme.
+
+    Their mean is the margin, for each kind of prior education. With `noise` traits and programme play no part.
+    """
+    weights = np.column_stack([DROPOUT_WEIGHTS, SWITCH_WEIGHTS])
+    slopes = np.zeros((len(kinds), 2)) if noise else effect[:, None] + traits @ weights
+    return _probabilities(solve_intercepts(kinds, slopes, dropout) + slopes)
 
 
 def draw_outcomes(probabilities: np.ndarray, generator: np.random.Generator) -> np.ndarray:

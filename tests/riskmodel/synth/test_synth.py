@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from riskmodel.contract.dataset import check_dataset, load_dataset
-from riskmodel.contract.definition import is_sensitive_name
+from riskmodel.contract.definition import DEFAULT_LANDMARKS, is_sensitive_name
 from riskmodel.errors import RiskModelError
 from riskmodel.features import build_features
 from riskmodel.metrics import roc_auc
@@ -49,14 +49,24 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return students.assign(left=(students["outcome"] == "dropped_out").astype(float), grade=students["enrolment_id"].map(grades))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("column", "margins"), [("dropout", DROPOUT), ("switch", SWITCH)])
-def test_the_mean_true_probability_of_each_cell_is_its_margin(large: pd.DataFrame, column: str, margins: dict[str, float]) -> None:
-    told = large.groupby("prior_education")[column].mean()
-    for kind, margin in margins.items():
-        assert told[kind] == pytest.approx(margin, abs=0.005)
-    overall = sum(INTAKE[kind] * margin for kind, margin in margins.items())
-    assert large[column].mean() == pytest.approx(overall, abs=0.005)
+def test_the_mean_true_probability_of_each_cell_is_its_margin_in_every_cohort_though_it_is_small(
+    small: Path, column: str, margins: dict[str, float]
+) -> None:
+    truth = read(small, "enrolments")[["enrolment_id", "prior_education"]].merge(read(small / "truth", "truth"), on="enrolment_id")
+    told = truth.groupby(["cohort", "prior_education"])[column].mean()
+    assert len(told) == 2 * len(margins)
+    for (_, kind), mean in told.items():
+        assert mean == pytest.approx(margins[kind], abs=1e-6)
+
+
+@pytest.mark.parametrize(("margins", "published"), [(DROPOUT, 0.152), (SWITCH, 0.186)])
+def test_the_cells_give_back_the_published_totals(margins: dict[str, float], published: float) -> None:
+    assert sum(INTAKE[kind] * margin for kind, margin in margins.items()) == pytest.approx(published, abs=0.001)
+
+
+@pytest.mark.slow
+def test_a_large_intake_has_the_published_shares(large: pd.DataFrame) -> None:
     assert large["prior_education"].value_counts(normalize=True).to_dict() == pytest.approx(INTAKE, abs=1e-3)
 
 
@@ -194,14 +204,17 @@ def test_in_the_noise_scenario_nothing_tells_who_leaves(tmp_path: Path) -> None:
         assert roc_auc(left[known], frame.loc[known, name].to_numpy()) == pytest.approx(0.5, abs=0.035)
 
 
-def test_in_the_transparent_scenario_the_probability_is_a_known_function_of_that_days_features(tmp_path: Path) -> None:
-    folder = make(tmp_path, students=400, cohorts=1, scenario="transparent", closed=True)
+@pytest.mark.parametrize("days", [(28, 84), pytest.param(DEFAULT_LANDMARKS, marks=pytest.mark.slow)])
+def test_in_the_transparent_scenario_the_probability_is_a_known_function_of_that_days_features(
+    tmp_path: Path, days: tuple[int, ...]
+) -> None:
+    folder = make(tmp_path, students=300, cohorts=1, scenario="transparent", closed=True)
     dataset = load_dataset(folder)
-    for day in (28, 84):
+    for day in days:
         frame = build_features(cut(dataset.tables, day), dataset.definition)
         truth = read_outcomes(folder, day).set_index("enrolment_id").loc[frame["enrolment_id"]]
         assert truth["probability"].to_numpy() == pytest.approx(1 / (1 + np.exp(-true_log_odds(frame))), abs=1e-12)
-        assert truth["dropout"].mean() == pytest.approx(truth["probability"].mean(), abs=0.06)
+        assert truth["dropout"].mean() == pytest.approx(truth["probability"].mean(), abs=0.07)
 
 
 @pytest.mark.slow
