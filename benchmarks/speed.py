@@ -9,6 +9,7 @@ from pathlib import Path
 import check_speed
 import explain_speed
 import features_speed
+import history_speed
 import scoring_speed
 import synth_speed
 
@@ -27,6 +28,7 @@ def main() -> None:
         scoring_speed.run(told.cache),
         explain_speed.run(),
         synth_speed.run(),
+        history_speed.run(told.cache),
     ):
         print("\n".join(lines), end="\n\n")
 

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 _WHOLE = {
     "opl": "opleiding",
@@ -80,6 +81,7 @@ SENSITIVE = (
 )
 
 
+@cache
 def plain(name: str) -> str:
     """Give a field's name without case, signs and accents, abbreviations written out: 'Soort inschrijving ho' is 'soortinschrijvinghogeronderwijs'."""
     decomposed = unicodedata.normalize("NFKD", name)
@@ -87,6 +89,7 @@ def plain(name: str) -> str:
     return "".join(_WHOLE.get(word, word) for word in re.split(f"[^a-z0-9{_ACCENT}]+", letters))
 
 
+@cache
 def _pattern(name: str) -> re.Pattern[str]:
     """Give what a name looks like once its accents were lost or mangled on the way."""
     marked = "".join(_ACCENT if ord(sign) > 127 else sign for sign in unicodedata.normalize("NFC", name))

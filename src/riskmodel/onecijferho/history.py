@@ -75,7 +75,7 @@ def _number(key: str, kind: str = "SMALLINT") -> str:
 
 # Each field as it is kept, and the condition under which a row can be used at all.
 _TYPED: Mapping[str, tuple[str, str, str]] = {
-    "person": ("VARCHAR", f"nullif(ltrim({_text('person')}, '0'), '')", "true"),
+    "person": ("HUGEINT", quoted(FIELDS["person"].name), "IS NOT NULL"),  # the pseudonym: no number comes as far as this
     "year": ("SMALLINT", _number("year"), f"BETWEEN {_FIRST_YEAR} AND {_LAST_YEAR}"),
     "institution": ("VARCHAR", f"lpad(upper({_text('institution')}), 4, '0')", ""),
     "programme": ("VARCHAR", f"lpad({_text('programme')}, 5, '0')", ""),
@@ -96,10 +96,9 @@ _TYPED: Mapping[str, tuple[str, str, str]] = {
     "end": ("DATE", _date("end"), ""),
 }
 _MUST: Mapping[str, str] = {
-    "person": "IS NOT NULL",
     "institution": "IS NOT NULL",
     "programme": "IS NOT NULL",
-    **{key: told for key, (_, _, told) in _TYPED.items() if key != "person" and told},
+    **{key: told for key, (_, _, told) in _TYPED.items() if told},
 }
 
 
@@ -133,7 +132,7 @@ class History:
         file : int
             Its number, from 0.
         chunks : iterator of pyarrow.Table
-            Text columns under the layout's names, and `row`.
+            Columns under the layout's names, text but for the person's pseudonym as a number, and `row`.
         found : mapping
             The fields that the file holds, by the layout's names.
         place, unit : str

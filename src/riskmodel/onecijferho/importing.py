@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from riskmodel.progress import Progress, silent
 ALSO = ("school_grade", "years_in_ho")
 _EVERYBODY = 0.99
 _SHOWN = 8
-_PERSONS = 50_000
 _STEPS = 100
 _FIRST_YEARS = {
     "programme": "first-years of a programme at this institution, also those who came over from another programme",
@@ -132,12 +131,15 @@ def import_1cho(
         connect(memory_limit) as connection,
         atomic_folder(target) as folder,
     ):
-        # Person numbers spill to disk with the rest; whatever a crash would leave there can't be read without DuckDB's own random key.
         connection.execute(f"SET temp_directory = {literal(Path(scratch).as_posix())}")
-        connection.execute("SET temp_file_encryption = true")
-        work = _Import(connection, folder, chosen, tuple(dict.fromkeys(sensitive)), tuple(also), progress)
+        new_key = not key.exists()
+        secret = pseudonyms.new_key() if new_key else pseudonyms.read_key(key)
+        work = _Import(connection, folder, secret, chosen, tuple(dict.fromkeys(sensitive)), tuple(also), progress)
         work.read(files_in(files), layouts)
-        return work.write(institution, key)
+        done = work.write(institution)
+        if new_key:
+            pseudonyms.write_key(key, secret)
+        return replace(done, new_key=new_key)
 
 
 def _sensitive(asked: str) -> str:
@@ -159,6 +161,7 @@ class _Import:
         self,
         connection: duckdb.DuckDBPyConnection,
         folder: Path,
+        secret: bytes,
         choices: Choices,
         groups: tuple[str, ...],
         also: tuple[str, ...],
@@ -166,6 +169,7 @@ class _Import:
     ) -> None:
         self.connection = connection
         self.folder = folder
+        self.secret = secret
         self.choices = choices
         self.groups = groups
         self.also = also
@@ -189,11 +193,18 @@ class _Import:
                 self.progress(_STEPS * (before + min(read, size)) // total, _STEPS, f"reading {name}")
 
             heard(0)
-            rows, unreadable = self.history.add(place, source.chunks(heard), source.found, str(source.path), source.unit)
+            rows, unreadable = self.history.add(place, self._keyed(source.chunks(heard)), source.found, str(source.path), source.unit)
             layout = "" if source.layout is None else source.layout.path.name
             self.files.append({"file": source.path.name, "layout": layout, "rows": rows, "unreadable": unreadable})
         for place, year in self.history.deliveries().items():
             self.files[place]["delivery"] = year
+
+    def _keyed(self, chunks: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """Give chunks with pseudonyms where person numbers stood."""
+        name = FIELDS["person"].name
+        for chunk in chunks:
+            place = chunk.schema.get_field_index(name)
+            yield chunk.set_column(place, name, pseudonyms.keyed(self.secret, chunk[name]))
 
     @property
     def _firsts(self) -> set[str]:
@@ -216,7 +227,7 @@ class _Import:
 
     # --- writing -------------------------------------------------------------------------------------------------------------------
 
-    def write(self, institution: str | None, key: Path) -> Imported:
+    def write(self, institution: str | None) -> Imported:
         self.progress(_STEPS, _STEPS, "looking for the institution")
         replaced = self.history.keep_newest()
         code, found_by = self._institution(institution)
@@ -231,12 +242,6 @@ class _Import:
                 place=self.files[0]["file"],
                 remedy="Look at --since and --first-years.",
             )
-        self.progress(_STEPS, _STEPS, "making pseudonyms")
-        new_key = not key.exists()
-        if new_key:
-            pseudonyms.make_key(key)
-        secret = pseudonyms.read_key(key)
-        self._pseudonyms(secret)
         self.progress(_STEPS, _STEPS, "writing the data folder")
         self._tables()
         columns = ("prior_education", "study_form", "gap_years", "left_on")
@@ -252,9 +257,8 @@ class _Import:
             unknown={column: count for column, count in zip(columns, counts, strict=False) if count},
             absent=tuple(sorted(self.absent)),
             groups=self.groups,
-            new_key=new_key,
         )
-        _write_definition(self.folder, done, self.choices, self.also, pseudonyms.key_check(secret))
+        _write_definition(self.folder, done, self.choices, self.also, pseudonyms.key_check(self.secret))
         return done
 
     def _one(self, sql: str) -> int:
@@ -285,23 +289,10 @@ class _Import:
             return everywhere[0], "the one where all students of these files have been enrolled"
         raise DataFault(f"several institutions could be meant: {told}{more}.", place=place, remedy="Say which with --institution.")
 
-    def _pseudonyms(self, secret: bytes) -> None:
-        self.connection.execute("CREATE TABLE pseudonyms (person VARCHAR, student_id VARCHAR)")
-        persons = self.connection.sql("SELECT DISTINCT person FROM built").to_arrow_reader(_PERSONS)
-        # The reader and the insertions can't share one cursor.
-        with self.connection.cursor() as cursor:
-            for batch in persons:
-                numbers = batch.column(0)
-                made = pa.table({"person": numbers, "student_id": pseudonyms.pseudonyms(secret, numbers.to_pylist())})
-                cursor.register("made", made)
-                cursor.execute("INSERT INTO pseudonyms SELECT * FROM made")
-                cursor.unregister("made")
-
     def _tables(self) -> None:
         self.connection.execute(
-            f"CREATE VIEW told AS SELECT s.student_id, s.student_id || '-' || b.\"year\" || '-' || b.programme AS enrolment_id, "
-            f'b."year" || \'-\' || (b."year" + 1) AS cohort, {self.history.outcome_sql()} AS outcome, b.* EXCLUDE (person) '
-            "FROM built b JOIN pseudonyms s USING (person)"
+            f"CREATE VIEW told AS SELECT {pseudonyms.text_sql('person')} AS student_id, student_id || '-' || \"year\" || '-' || programme AS enrolment_id, "
+            f'"year" || \'-\' || ("year" + 1) AS cohort, {self.history.outcome_sql()} AS outcome, * EXCLUDE (person) FROM built'
         )
         also = {"school_grade": "grade AS school_grade", "years_in_ho": "years_in_ho"}
         extra = "".join(f", {also[name]}" for name in self.also)

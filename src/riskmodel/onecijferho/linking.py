@@ -93,7 +93,6 @@ def link(
         raise DataFault("this is not the key that the import was made with.", place=str(key), remedy="Name that key with --key.")
     with tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch, connect() as connection:
         connection.execute(f"SET temp_directory = {literal(Path(scratch).as_posix())}")
-        connection.execute("SET temp_file_encryption = true")
         listed, empty = _read_numbers(connection, numbers, Path(scratch), secret, person_column, student_column, sheet)
         linked = _match(connection, folder, numbers, listed, empty)
         with atomic_folder(folder, replace=True) as place:

@@ -12,7 +12,7 @@ from riskmodel.contract.definition import read_definition
 from riskmodel.contract.groups import read_groups
 from riskmodel.errors import DataFault, RiskModelError
 from riskmodel.onecijferho import Linked, link
-from riskmodel.onecijferho.pseudonyms import make_key
+from riskmodel.onecijferho.pseudonyms import new_key, write_key
 from tests.riskmodel.onecijferho.deliveries import HERE, LAW, NURSING, deliver, everything_in, imported, later, read, row
 
 ROWS = [
@@ -110,7 +110,7 @@ def test_the_list_may_come_in_any_form_and_with_its_zeros_lost(form: str, folder
 
 
 def another_key(folder: Path, key: Path, listed: Path) -> tuple[Path, Path, str]:
-    make_key(key.with_name("another.key"))
+    write_key(key.with_name("another.key"), new_key())
     return listed, key.with_name("another.key"), "not the key that the import was made with"
 
 
