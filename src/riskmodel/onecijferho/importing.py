@@ -24,6 +24,7 @@ from riskmodel.files import atomic_folder
 from riskmodel.onecijferho import pseudonyms
 from riskmodel.onecijferho.fields import FIELDS, SENSITIVE, column_name, find
 from riskmodel.onecijferho.history import DESTINATIONS, FIRST_FIELD, PRIOR_KINDS, Choices, History
+from riskmodel.onecijferho.layout import is_layout
 from riskmodel.onecijferho.reading import Source, files_in
 from riskmodel.progress import Progress, silent
 
@@ -135,7 +136,9 @@ def import_1cho(
         new_key = not key.exists()
         secret = pseudonyms.new_key() if new_key else pseudonyms.read_key(key)
         work = _Import(connection, folder, secret, chosen, tuple(dict.fromkeys(sensitive)), tuple(also), progress)
-        work.read(files_in(files), layouts)
+        # Whoever names all files of a delivery names its layout among them.
+        named = [path for path in files if is_layout(path)]
+        work.read(files_in([path for path in files if path not in named]), [*layouts, *named])
         done = work.write(institution)
         if new_key:
             pseudonyms.write_key(key, secret)

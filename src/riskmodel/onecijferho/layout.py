@@ -84,11 +84,14 @@ def read_layout(path: Path) -> Layout:
     return Layout(path, places)
 
 
+def is_layout(path: Path) -> bool:
+    """Tell whether a file is a layout description of enrolment files, by its name."""
+    return re.fullmatch(r"bestandsbeschrijving_1cyferho.*\.txt", path.name.lower()) is not None
+
+
 def layouts_beside(file: Path) -> list[Path]:
     """Give the layout descriptions that lie in the folder of a file."""
-    return sorted(
-        path for path in file.absolute().parent.iterdir() if re.fullmatch(r"bestandsbeschrijving_1cyferho.*\.txt", path.name.lower())
-    )
+    return sorted(path for path in file.absolute().parent.iterdir() if is_layout(path))
 
 
 def choose_layout(file: Path, longest: int, given: Sequence[Path], fields: Sequence[str]) -> Layout:

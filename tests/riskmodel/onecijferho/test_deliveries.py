@@ -16,7 +16,9 @@ from riskmodel.contract.groups import read_groups
 from riskmodel.errors import DataFault, RiskModelError
 from riskmodel.features import build_features
 from riskmodel.onecijferho import import_1cho
+from riskmodel.onecijferho.fields import find
 from riskmodel.onecijferho.history import Choices
+from riskmodel.onecijferho.layout import read_layout
 from riskmodel.onecijferho.pseudonyms import new_key, write_key
 from riskmodel.onecijferho.report import report_lines
 from riskmodel.synth.onecijferho import LAYOUT, named
@@ -148,6 +150,56 @@ def test_signs_of_windows_1252_in_a_field_that_is_not_read_shift_nothing(deliver
     delivery.write_bytes(b"\r\n".join(line[:40] + "é€…“".encode("cp1252") + line[44:] if line else line for line in lines) + b"\x1a")
     _, built = imported(delivery, tmp_path / "other-out", institution=HERE, key=key)
     pd.testing.assert_frame_equal(built, expected)
+
+
+DESCRIPTION = """Bestandsbeschrijving 1cyferho_2023_v1.1.asc
+==========================================
+De inschrijvingsjaren 2021 t/m 2023 zijn afkomstig van 1 december 2023   12   4
+
+Lay-out bestand
+===============
+                                                    Startpositie  Aantal posities
+Persoonsgebonden nummer                                    1            12
+Code beëindiging                                          34             1
+Indicatie eerstejaars actuele opl.-instelling             80             1
+Hoogste vooropleiding vóór het HO                        106             5
+Hoogste vooropleiding vóór het HO oorspronkelijke code   111             5
+Etniciteit                                               186             2 (*)
+
+(*) Niet gevuld.
+Vestigingsnummer                                         242             2
+"""
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8", "utf-8-sig"])
+def test_a_layout_is_its_table_and_names_are_known_however_they_are_written(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "Bestandsbeschrijving_1cyferho_2023_v1.1.txt"
+    path.write_text(DESCRIPTION, encoding=encoding)
+    layout = read_layout(path)
+    assert list(layout.places.values()) == [(1, 12), (34, 1), (80, 1), (106, 5), (111, 5), (186, 2)]
+    assert layout.width == 187
+    assert layout.place("code_beeindiging") == (34, 1)
+    assert layout.place("Indicatie eerstejaars actuele opleiding-instelling") == (80, 1)
+    assert layout.place("Hoogste vooropleiding vóór het hoger onderwijs") == (106, 5)
+    assert layout.place("Opleidingsvorm") is None
+
+
+def test_names_whose_accents_were_mangled_are_known_all_the_same() -> None:
+    names = [
+        "Code beÃ«indiging",
+        "Hoogste vooropleiding v\ufffd\ufffdr het HO",
+        "Hoogste vooropleiding v\ufffd\ufffdr het HO oorspronkelijke code",
+    ]
+    assert find("Code beëindiging", names) == names[0]
+    assert find("Hoogste vooropleiding vóór het HO", names) == names[1]
+
+
+def test_a_layout_that_is_named_among_the_files_serves_as_one(delivery: Path, tmp_path: Path) -> None:
+    path = layout_of(delivery)
+    (tmp_path / "elsewhere").mkdir()
+    moved = path.rename(tmp_path / "elsewhere" / path.name)
+    done, _ = imported([delivery, moved], tmp_path / "out", institution=HERE)
+    assert [each["file"] for each in done.files] == [delivery.name]
 
 
 # --- which institution -------------------------------------------------------------------------------------------------------------------
