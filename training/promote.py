@@ -9,7 +9,9 @@ from typing import Any
 
 from riskmodel.champion import publish_champion
 from riskmodel.contract.dataset import Dataset, load_dataset
+from riskmodel.contract.definition import read_definition
 from riskmodel.errors import DataFault
+from riskmodel.files import require_writable
 from riskmodel.landmarks import LandmarkFrames, landmark_frames
 from riskmodel.model import RiskModel, with_measured
 from riskmodel.policy import read_policy
@@ -73,6 +75,7 @@ def promote(
         The data changed since training.
     """
     mlflow = open_tracking(workspace)
+    require_writable(workspace.folder)
     verdicts: dict[str, Verdict] = {}
     winners: dict[str, _Winner] = {}
     for target in targets:
@@ -81,8 +84,9 @@ def promote(
         if version is None or model is None:
             raise nothing_trained(workspace, target)
         place = folder or Path(mlflow.get_run(version.run_id).data.tags["data_folder"])
-        if not place.is_dir():
+        if folder is None and not place.is_dir():
             raise DataFault("the data folder is not there.", place=str(place), remedy="Name it: riskmodel promote FOLDER.")
+        read_definition(place)
         verdicts[target] = judge(target, model.measured, read_policy(place))
         keep_verdict(mlflow, target, version.version, verdicts[target].reason, by)
         if verdicts[target].passed:

@@ -19,6 +19,7 @@ from riskmodel.errors import ModelFault
 from riskmodel.families.recipe import Recipe
 from riskmodel.features import catalogue
 from riskmodel.features.context import ProgrammeContext
+from riskmodel.files import require_writable
 from riskmodel.landmarks import LandmarkFrames, landmark_frames
 from riskmodel.measuring import measure
 from riskmodel.model import ModelFacts, RiskModel, fit_model, with_measured
@@ -79,7 +80,10 @@ def train(
     ------
     DataFault
         The data can't be used, no cohort is closed, or too few students left.
+    RiskModelError
+        The workspace can't be written to.
     """
+    require_writable(workspace.folder)
     dataset = load_dataset(folder, progress=progress)
     policy = read_policy(folder)
     labelled = landmark_frames(dataset, progress=progress)

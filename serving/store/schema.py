@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from riskmodel.errors import RiskModelError
+from riskmodel.files import require_writable, writing_fault
 from serving.store.keys import Keys
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
@@ -42,7 +43,10 @@ def connect(url: str) -> Engine:
     if kind == "postgresql":
         return create_engine(told.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     if told.database:
-        Path(told.database).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(told.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise writing_fault(error, Path(told.database).parent) from error
     engine = create_engine(told)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -84,6 +88,8 @@ def _faults(engine: Engine) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            require_writable(Path(engine.url.database).parent)
         raise RiskModelError(
             f"the store can't be opened ({type(error).__name__}).",
             place=engine.url.render_as_string(),

@@ -112,6 +112,11 @@ def latest_week(session: Session) -> Week | None:
     return session.scalars(select(Week).order_by(Week.on.desc()).limit(1)).first()
 
 
+def published_days(session: Session) -> set[dt.date]:
+    """Give the days of all lists."""
+    return set(session.scalars(select(Week.on)).all())
+
+
 def holds_real_people(session: Session) -> bool:
     """Tell whether any list in the store is of people who may exist."""
     return session.scalars(select(Week.id).where(Week.synthetic.is_(False)).limit(1)).first() is not None

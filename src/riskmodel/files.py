@@ -12,13 +12,23 @@ from pathlib import Path
 
 from riskmodel.errors import RiskModelError
 
+# Less free space than this, in bytes, holds nothing of use.
+_PROBED = 64 * 1024
+# What a Windows machine says of a file that is open in Excel, too.
+_NOT_ALLOWED = (
+    "you may not write here, or the file is open in another program",
+    "Close it there, or choose a folder that you may write to; nothing was changed.",
+)
+_IN_THE_WAY = ("a file stands where a folder is needed", "Choose another name or move that file away.")
 _REMEDIES = {
     errno.ENOSPC: ("the disk is full", "Free some space or choose another folder; nothing was changed."),
     errno.EDQUOT: ("the disk quota is used up", "Free some space or choose another folder; nothing was changed."),
     errno.EROFS: ("this place is read-only", "Choose a folder that you may write to; nothing was changed."),
-    errno.EACCES: ("you may not write here", "Choose a folder that you may write to; nothing was changed."),
-    errno.EPERM: ("you may not write here", "Choose a folder that you may write to; nothing was changed."),
-    errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another name or move that file away."),
+    errno.EACCES: _NOT_ALLOWED,
+    errno.EPERM: _NOT_ALLOWED,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENOENT: ("this place does not exist and can't be made", "Choose another folder."),
     errno.EISDIR: ("a folder stands where a file is needed", "Choose another name or move that folder away."),
 }
 
@@ -36,6 +46,24 @@ def writing_fault(error: OSError, place: Path | str) -> RiskModelError:
         error.errno or 0, (f"writing failed ({error.strerror or error})", "Check the disk and the rights on this folder.")
     )
     return RiskModelError(f"{what}.", place=str(place), remedy=remedy)
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that can't be written to before long work begins; nothing is left behind, and the folder is not made.
+
+    Raises
+    ------
+    RiskModelError
+        The disk is full, read-only or closed to this user, or a file stands in the way.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+        with tempfile.TemporaryFile(dir=there) as probe:
+            probe.write(bytes(_PROBED))
+    except OSError as error:
+        raise writing_fault(error, folder) from error
 
 
 @contextlib.contextmanager

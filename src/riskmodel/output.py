@@ -14,6 +14,8 @@ from riskmodel.errors import RiskModelError
 from riskmodel.files import atomic_file
 
 LIST_SEPARATOR = " | "
+# In characters: how wide a column of a workbook becomes at most, and by how many rows it is measured.
+_WIDEST, _MEASURED_ROWS = 80, 200
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP, 'CSV Injection').
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width signs count too
 
@@ -51,18 +53,32 @@ def _write_csv(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
 def _write_excel(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
     from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
+    def fitting(value: Any) -> Any:
+        if isinstance(value, str):
+            return ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)
+        return None if isinstance(value, float) and math.isnan(value) else value
 
     book = Workbook(write_only=True)
     for name, frame in tables.items():
+        flat = _flat(frame)
         sheet = book.create_sheet(title=name[:31])
         sheet.freeze_panes = "A2"
+        sheet.auto_filter.ref = f"A1:{get_column_letter(max(len(frame.columns), 1))}{len(frame) + 1}"
+        for place, column in enumerate(frame.columns):
+            widest = max(
+                [len(str(column)) + 3, *(len(str(value)) for value in flat[column].head(_MEASURED_ROWS) if isinstance(value, str))]
+            )
+            sheet.column_dimensions[get_column_letter(place + 1)].width = min(widest + 1, _WIDEST)
         header = [WriteOnlyCell(sheet, value=str(column)) for column in frame.columns]
         for cell in header:
             cell.font = Font(bold=True)
         sheet.append(header)
-        for row in _flat(frame).itertuples(index=False, name=None):
-            sheet.append([None if isinstance(value, float) and math.isnan(value) else value for value in row])
+        for row in flat.itertuples(index=False, name=None):
+            sheet.append([fitting(value) for value in row])
     book.save(path)
 
 

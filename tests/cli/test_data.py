@@ -5,19 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from riskmodel.cli import context
 from riskmodel.cli.main import run
-from tests.riskmodel.contract.folders import changed, institution, write_folder, write_parquet
+from tests.cli.spoiled import SPOILERS, empty_folder, no_folder, stray_quote, toml_error
+from tests.riskmodel.contract.folders import changed, institution, write_folder
 
 
 @pytest.fixture
@@ -85,46 +84,6 @@ def test_a_description_is_written_into_the_workspace_and_not_among_the_tables(ca
 # --- bad input, tried ------------------------------------------------------------------------------------------------------------------
 
 
-def no_folder(folder: Path) -> str:
-    shutil.rmtree(folder)
-    return "does not exist"
-
-
-def empty_folder(folder: Path) -> str:
-    shutil.rmtree(folder)
-    folder.mkdir()
-    return "no"
-
-
-def missing_table(folder: Path) -> str:
-    (folder / "results.csv").unlink()
-    return "results"
-
-
-def truncated_parquet(folder: Path) -> str:
-    write_parquet(folder / "results.parquet", institution()["results"])
-    (folder / "results.parquet").write_bytes((folder / "results.parquet").read_bytes()[:-40])
-    toml = folder / "dataset.toml"
-    toml.write_text(toml.read_text(encoding="utf-8").replace("results.csv", "results.parquet"), encoding="utf-8")
-    return "results.parquet"
-
-
-def stray_quote(folder: Path) -> str:
-    path = folder / "results.csv"
-    lines = path.read_text(encoding="utf-8").split("\n")
-    lines[7] = lines[7].replace("vak 1", '"vak 1')
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return "line 8"
-
-
-def toml_error(folder: Path) -> str:
-    (folder / "dataset.toml").write_text('name = "x\n[tables', encoding="utf-8")
-    return "dataset.toml"
-
-
-SPOILERS = [no_folder, empty_folder, missing_table, truncated_parquet, stray_quote, toml_error]
-
-
 @pytest.mark.parametrize("spoil", SPOILERS)
 @pytest.mark.parametrize("command", [("check",), ("describe",)])
 def test_bad_input_gives_one_clear_message_and_no_file(call, folder, tmp_path, spoil, command):
@@ -157,29 +116,6 @@ def test_the_traceback_is_shown_where_it_is_asked_for(folder, monkeypatch):
     toml_error(folder)
     with pytest.raises(Exception, match="not valid TOML"):
         run(["data", "check", str(folder), "--debug"])
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder on a disk of 64 kB."""
-    yield from _mounted(tmp_path / "small", "size=64k")
-
-
-@pytest.fixture
-def read_only(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder that nobody may write to, not even the system's keeper."""
-    yield from _mounted(tmp_path / "closed", "size=64k,ro")
-
-
-def _mounted(place: Path, options: str) -> Iterator[Path]:
-    place.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a small disk here")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_behind(call, small_disk, tmp_path):
@@ -244,5 +180,6 @@ def test_an_interruption_in_the_middle_ends_with_130_and_leaves_nothing(tmp_path
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert "riskmodel: Interrupted; nothing was left half-written." in err
     assert "Traceback" not in err
     assert not any(scratch.iterdir())

@@ -50,6 +50,16 @@ def test_no_text_cell_becomes_a_formula_in_csv_or_workbook(tables: dict[str, pd.
     assert all(cell.data_type != "f" for row in book["scores"].iter_rows() for cell in row)
 
 
+def test_a_workbook_is_ready_to_be_read_and_filtered_whatever_its_texts_hold(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    tables["scores"].loc[0, "programme"] = "Verpleeg\x01kunde"
+    write_output(tables, tmp_path / "week.xlsx")
+    sheet = load_workbook(tmp_path / "week.xlsx")["scores"]
+    assert sheet["B2"].value == "Verpleeg\N{REPLACEMENT CHARACTER}kunde"
+    assert sheet.auto_filter.ref == "A1:E3"
+    assert sheet.freeze_panes == "A2"
+    assert sheet.column_dimensions["A"].width > len("=cmd|' /C calc'!A0")
+
+
 @given(st.text(max_size=20))
 def test_a_harmless_text_never_begins_like_a_formula(text: str) -> None:
     assert harmless(text)[:1] not in set("=+-@\t\r\n")

@@ -11,7 +11,7 @@ from institution import LANDMARKS, Shop
 
 from riskmodel.champion import current, read_champions
 from riskmodel.cli.main import run
-from riskmodel.errors import DataFault, ModelFault
+from riskmodel.errors import ConfigurationFault, DataFault, ModelFault
 from riskmodel.families.recipe import Recipe
 from riskmodel.landmarks import landmark_frames
 from riskmodel.workspace import Workspace
@@ -112,6 +112,9 @@ def test_with_one_closed_cohort_nothing_can_be_promoted(
     done = promote(workspace, targets=("leave",))
     assert "no cohort was held out" in done.verdicts["leave"].reason
     assert done.serving == {}
+    shutil.rmtree(folder)
+    with pytest.raises(DataFault, match="Name it: riskmodel promote FOLDER"):
+        promote(workspace, targets=("leave",))
 
 
 def test_data_that_changed_since_training_are_not_learnt_from(promoted: Shop, tmp_path: Path) -> None:
@@ -123,8 +126,8 @@ def test_data_that_changed_since_training_are_not_learnt_from(promoted: Shop, tm
         promote(promoted.workspace, folder, targets=("leave",))
 
 
-def test_a_data_folder_that_is_gone_is_asked_for(promoted: Shop, tmp_path: Path) -> None:
-    with pytest.raises(DataFault, match="Name it: riskmodel promote FOLDER"):
+def test_a_data_folder_that_is_not_there_is_told(promoted: Shop, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationFault, match="does not exist"):
         promote(promoted.workspace, tmp_path / "gone", targets=("leave",))
 
 

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from riskmodel.champion import current
 from riskmodel.cli import context
 from riskmodel.cli.context import progress, say
+from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
 
 _STUDENTS, _COHORTS, _UNTIL_DAY = 1200, 4, 62
@@ -38,29 +40,55 @@ def demo(
             generate(data, SynthSettings(students=_STUDENTS, cohorts=_COHORTS, until_day=_UNTIL_DAY), listener)
         else:
             say("1/4 Demo data: there already")
-        if not (workspace.champion / "CURRENT").exists():
+        promoted = current(workspace.champion)
+        if not promoted and not _is_trained(workspace):
             from riskmodel.families.recipe import read_recipe
-            from training.promote import promote
             from training.train import train
 
             say("2/4 Training on two cohorts, measuring on the third, logging to MLflow")
             train(data, workspace, read_recipe("blend"), progress=listener)
+        else:
+            say("2/4 Models: trained already")
+        if not promoted:
+            from training.promote import promote
+
             say("3/4 Holding the models against what schools do by hand, and promoting")
             done = promote(workspace, progress=listener)
             for verdict in done.verdicts.values():
                 say(verdict.told())
         else:
-            say("2/4 Models: trained already")
             say("3/4 Champion: promoted already")
-        if not (workspace.folder / "store.db").exists():
+        lacking = _days_to_publish(data, workspace)
+        if lacking:
             from riskmodel.cli.publishing import publish_week
-            from riskmodel.contract.definition import read_definition
 
-            begin = read_definition(data).cohorts[-1].start
             say("4/4 Scoring the current cohort and inviting as many as the coaches have time for")
-            for day in _PUBLISHED_DAYS:
-                publish_week(data, workspace, begin + dt.timedelta(days=day), progress=listener)
+            for day in lacking:
+                publish_week(data, workspace, day, progress=listener)
         else:
             say("4/4 Lists: published already")
     if serve:
         start(port=port, demo=True)
+
+
+def _is_trained(workspace: Workspace) -> bool:
+    """Tell whether an earlier run got as far as a challenger for every target."""
+    if not workspace.registry.exists():
+        return False
+    from training.tracking import CHALLENGER, open_tracking, registered_version
+
+    mlflow = open_tracking(workspace)
+    return all(registered_version(mlflow, target, CHALLENGER) is not None for target in TARGETS)
+
+
+def _days_to_publish(data: Path, workspace: Workspace) -> list[dt.date]:
+    """Give the days whose lists are not in the store yet."""
+    from riskmodel.cli.store import open_store
+    from riskmodel.contract.definition import read_definition
+    from serving.store.weeks import published_days
+
+    with open_store(workspace) as store, store.session() as session:
+        there = published_days(session)
+    begin = read_definition(data).cohorts[-1].start
+    days = [begin + dt.timedelta(days=day) for day in _PUBLISHED_DAYS]
+    return [day for day in days if day not in there]

@@ -85,9 +85,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
     try:
         require_openmp()
         code = app(args=[argument for argument in given if argument != "--debug"], prog_name="riskmodel", standalone_mode=False)
-    except KeyboardInterrupt:
-        _fail(KeyboardInterrupt(), debug, "Interrupted; nothing was left half-written.", EXIT_INTERRUPTED)
-    except typer.Abort:
+        if code == EXIT_INTERRUPTED:  # what Typer makes of Ctrl-C
+            raise KeyboardInterrupt
+    except (KeyboardInterrupt, typer.Abort):
         _fail(KeyboardInterrupt(), debug, "Interrupted; nothing was left half-written.", EXIT_INTERRUPTED)
     except typer.Exit as ending:
         sys.exit(ending.exit_code)

@@ -20,6 +20,7 @@ from riskmodel.contract.dataset import Dataset, load_dataset, read_coaches, read
 from riskmodel.dates import from_epoch_day
 from riskmodel.explain.reasons import CONTEXT, Reason, invitation_meaning, natural_frequency
 from riskmodel.explain.words import Words, load_words
+from riskmodel.files import require_writable
 from riskmodel.model import RiskModel
 from riskmodel.policy import Policy, read_policy
 from riskmodel.progress import Progress, silent
@@ -64,6 +65,7 @@ def publish_week(folder: Path, workspace: Workspace, on: dt.date, *, own_words: 
     Counted
     """
     models = read_champions(workspace.champion)
+    require_writable(workspace.folder)
     policy = read_policy(folder)
     dataset = load_dataset(folder, progress=progress)
     target = policy.target if policy.target in models else next(iter(models))

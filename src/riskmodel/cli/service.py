@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from riskmodel.champion import current
 from riskmodel.cli.context import say, workspace
 from riskmodel.errors import RiskModelError
 
@@ -43,6 +44,8 @@ def serve(
     configure_logging()
     app = create_app(settings)
     shown = f"[{host}]" if ":" in host else host
+    if not current(place.champion):
+        say(f"No model was promoted in {place.folder} yet, so no student can be scored; one that is promoted is taken up at once.")
     say(f"Coach's page:          http://{shown}:{port}/")
     say(f"API's documentation:   http://{shown}:{port}/docs")
     say("Stop with Ctrl-C.")
