@@ -14,8 +14,8 @@ from riskmodel.explain.reasons import Teller
 from riskmodel.explain.words import Words, load_words
 from riskmodel.model import RiskModel
 from riskmodel.scoring import tellers
+from serving.languages import LANGUAGES
 
-LANGUAGES = ("nl", "en")
 LOOK_AGAIN_AFTER = 1.0
 
 

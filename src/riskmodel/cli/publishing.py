@@ -30,10 +30,9 @@ from riskmodel.synth.describe import SYNTHETIC_SOURCE
 from riskmodel.tables import Frame
 from riskmodel.window import Known, cut
 from riskmodel.workspace import Workspace
+from serving.languages import LANGUAGES
 from serving.store.weeks import publish_week as store_week
 from serving.week import Background, LessonWeek, PublishedStudent, PublishedWeek, ReasonShown, TestShown
-
-_LANGUAGES = ("nl", "en")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def publish_week(folder: Path, workspace: Workspace, on: dt.date, *, own_words: 
     dataset = load_dataset(folder, progress=progress)
     target = policy.target if policy.target in models else next(iter(models))
     scored = score_dataset(dataset, models, on, ranked_by=target, progress=progress)
-    words = [load_words(language, own_words) for language in _LANGUAGES]  # type: ignore[arg-type]
+    words = [load_words(language, own_words) for language in LANGUAGES]  # type: ignore[arg-type]
     week = make_week(dataset, scored, models, policy, target, words)
     with open_store(workspace) as store:
         store_week(store, week, actor=person())
