@@ -129,7 +129,7 @@ def test_a_published_list_is_in_the_store_and_made_again_it_is_the_same(call: Ca
         (["evaluate", "FOLDER", "--cohort", "1999"], "there is no closed cohort '1999'"),
         (["promote", "FOLDER"], "there is no challenger for 'dropout'"),
         (["serve", "--host", "0.0.0.0"], "0.0.0.0 can be reached by others"),
-        (["serve", "--port", "0"], "--port"),
+        (["serve", "--port", "0"], "greater than or equal to 1. See 'riskmodel --help'."),
         (["demo", "--folder", "FOLDER/dataset.toml", "--no-serve"], "a file stands where a folder is needed"),
         (["advise"], "advise"),
     ],

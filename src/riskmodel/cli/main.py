@@ -94,7 +94,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         usage = getattr(error, "format_message", None)
         if usage is not None:
-            _fail(error, debug, f"{usage()} See 'riskmodel --help'.", 2)
+            _fail(error, debug, f"{usage().rstrip('.')}. See 'riskmodel --help'.", 2)
         told = _told(error)
         if told is not None:
             _fail(error, debug, str(told), told.exit_code)
