@@ -43,6 +43,11 @@ class Workspace:
         return self.folder / "audit-heads.jsonl"
 
     @property
+    def shadow(self) -> Path:
+        """Where lists on paper are kept that nobody is shown; the service does not look here."""
+        return self.folder / "shadow"
+
+    @property
     def store_url(self) -> str:
         """The service's database, unless it is configured otherwise."""
         return f"sqlite:///{self.store.resolve().as_posix()}"

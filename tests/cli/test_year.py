@@ -23,8 +23,9 @@ from sqlalchemy.orm import Session
 
 from riskmodel.champion import current
 from riskmodel.cli.main import run
+from riskmodel.cli.store import open_store
 from riskmodel.workspace import Workspace
-from serving import store
+from serving.store.weeks import invited_students, latest_week, published_days
 from tests.cli.conftest import Call
 from tests.cli.spoiled import SPOILERS
 from tests.riskmodel.contract.folders import institution as small_institution
@@ -105,12 +106,10 @@ def test_a_published_list_is_in_the_store_and_made_again_it_is_the_same(call: Ca
         code, out, _ = call("--workspace", workspace.folder, "publish", year.folder, "--date", ON)
         assert code == 0
         assert "60 of 300 students are invited" in out
-        engine = store.open_store(workspace.store_url)
-        with Session(engine) as session:
-            week = store.latest_week(session)
+        with open_store(workspace) as store, store.session() as session:
+            week = latest_week(session)
             assert week is not None
-            lists.append([(student.enrolment_id, student.way, student.rank) for student in store.invited_students(session, week, None)])
-        engine.dispose()
+            lists.append([(each.enrolment_id, each.row.way, each.row.rank) for each in invited_students(session, store.keys, week, None)])
     assert lists[0] == lists[1]
     assert len(lists[0]) == 60
 
@@ -317,16 +316,14 @@ def test_a_second_demo_repeats_nothing_and_takes_up_what_is_lacking(call: Call, 
     assert err == ""
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
-    engine = store.open_store(workspace.store_url)
-    with Session(engine) as session, session.begin():
-        days = store.published_days(session)
-        session.delete(store.latest_week(session))
+    with open_store(workspace) as store, Session(store.engine) as session, session.begin():
+        days = published_days(session)
+        session.delete(latest_week(session))
     (workspace.champion / "CURRENT").unlink()
     code, out, _ = call("demo", "--folder", folder, "--no-serve")
     assert code == 0
     assert "2/4 Models: trained already" in out
     assert "3/4 Holding" in out
-    with Session(engine) as session:
-        assert store.published_days(session) == days
-    engine.dispose()
+    with open_store(workspace) as store, store.session() as session:
+        assert published_days(session) == days
     assert len(days) == 3

@@ -12,7 +12,23 @@ from typing import Annotated
 import typer
 
 from riskmodel import __version__
-from riskmodel.cli import access, context, data, demo, models, onecijferho, operations, oulad, registry, scoring, service, store, synth
+from riskmodel.cli import (
+    access,
+    comparing,
+    context,
+    data,
+    demo,
+    models,
+    onecijferho,
+    operations,
+    oulad,
+    registry,
+    scoring,
+    service,
+    shadow,
+    store,
+    synth,
+)
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
 from riskmodel.native import require_openmp
@@ -33,12 +49,14 @@ data.app.command("import-oulad")(oulad.import_oulad)
 data.app.command("import-1cho")(onecijferho.import_1cho)
 data.app.command("link")(onecijferho.link)
 app.add_typer(data.app, name="data")
+app.add_typer(shadow.app, name="shadow")
 app.command()(models.train)
 app.command()(models.evaluate)
 app.command()(models.promote)
 app.command()(registry.rollback)
 app.command("models")(registry.list_models)
 app.command()(registry.reproduce)
+app.command()(comparing.compare)
 app.command()(scoring.score)
 app.command()(scoring.publish)
 app.command()(service.serve)

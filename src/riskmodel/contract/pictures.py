@@ -86,3 +86,36 @@ def stacked(names: Sequence[str], parts: Sequence[str], shares: pd.DataFrame, un
     axes.set_xlim(0, 100)
     axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     return _svg(figure, unit)
+
+
+def pairs(names: Sequence[str], sides: Mapping[str, Sequence[float]], unit: str) -> str:
+    """Draw for each name one bar for each side; a value that is missing leaves its place empty."""
+    figure, axes = _drawing(1.2 + 0.45 * max(len(names), 1))
+    height = 0.8 / max(len(sides), 1)
+    for place, (side, values) in enumerate(sides.items()):
+        at = [each + (place - (len(sides) - 1) / 2) * height for each in range(len(names))]
+        lengths = [0.0 if value != value else float(value) for value in values]
+        axes.barh(at, lengths, height=height, label=side, color=COLOURS[place], hatch=_HATCHES[place % len(_HATCHES)], edgecolor="white")
+    axes.set_yticks(range(len(names)), list(names))
+    axes.invert_yaxis()
+    axes.set_xlabel(unit)
+    axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    return _svg(figure, unit)
+
+
+def intervals(places: Sequence[str], sides: Mapping[str, Sequence[tuple[float, float, float]]], across: str, up: str) -> str:
+    """Draw for each place one dot for each side, with the ends of its interval: (value, low, high); a line stands at nought for one side."""
+    figure, axes = _drawing(3.2)
+    for place, (side, values) in enumerate(sides.items()):
+        at = [each + (place - (len(sides) - 1) / 2) * 0.18 for each in range(len(places))]
+        below = [value - low for value, low, _ in values]
+        above = [high - value for value, _, high in values]
+        dots = [value for value, _, _ in values]
+        axes.errorbar(at, dots, yerr=[below, above], label=side, color=COLOURS[place], fmt="os^D"[place % 4], capsize=3)
+    if len(sides) == 1:
+        axes.axhline(0.0, color="#767676", linewidth=0.8)
+    axes.set_xticks(range(len(places)), list(places))
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    return _svg(figure, up)
