@@ -9,10 +9,14 @@ from typing import Any
 import pandas as pd
 from scipy.special import expit
 
+from riskmodel.certainty import HowSure
 from riskmodel.contract.definition import Cohort, DatasetDefinition
 from riskmodel.contract.rows import RowFaults, tables_from_rows
+from riskmodel.explain.certainty import tell_unusual, told_interval
 from riskmodel.explain.reasons import Reason, natural_frequency
+from riskmodel.explain.words import Words
 from riskmodel.features import build_features
+from riskmodel.model import RiskModel
 from riskmodel.window import cut
 from serving.champions import Serving
 from serving.problems import faults_problem, pointer
@@ -34,7 +38,7 @@ def score_ready(serving: Serving, features: dict[str, Any], landmark: int, langu
     Returns
     -------
     dict of target to dict
-        probability, natural_frequency, baseline, reasons and model.
+        probability, natural_frequency, interval (None for a model without), unusual, unusual_what, baseline, reasons and model.
 
     Raises
     ------
@@ -143,12 +147,23 @@ def _told(serving: Serving, features: pd.DataFrame, landmark: int, language: str
         explanation = model.explain(features, landmark)
         decision = float(explanation.baseline + explanation.contributions[0].sum())
         teller = serving.tellers[target][language]
+        sure = model.how_sure(features, landmark)
         reasons: list[Reason] = teller.tell_all(explanation, features)[0]
         told[target] = {
             "probability": float(expit(decision)),
             "natural_frequency": natural_frequency(decision, target, serving.words[language]),
+            **_how_sure(sure, model, serving.words[language]),
             "baseline": explanation.baseline,
             "reasons": reasons,
             "model": serving.versions[target],
         }
     return told
+
+
+def _how_sure(sure: HowSure | None, model: RiskModel, words: Words) -> dict[str, Any]:
+    if sure is None:
+        return {"interval": None, "unusual": False, "unusual_what": []}
+    low, high = float(sure.low[0]), float(sure.high[0])
+    told = tell_unusual(sure.unusual[0], model.catalogue, words)
+    interval = {"low": low, "high": high, "level": model.interval_level, "text": told_interval(low, high, words)}
+    return {"interval": interval, "unusual": bool(told), "unusual_what": told}

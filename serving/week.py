@@ -74,6 +74,8 @@ class PublishedStudent(_Part):
     probability: float
     reasons: tuple[ReasonShown, ...]
     frequency: Texts
+    interval: Texts = {}
+    unusual: dict[str, list[str]] = {}
     lessons: tuple[LessonWeek, ...]
     tests: tuple[TestShown, ...]
     background: Background

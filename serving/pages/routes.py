@@ -141,6 +141,8 @@ def student(request: Request, session: SessionDep, store: StoreDep, person: Staf
         lessons=[_lesson_row(lesson) for lesson in lessons],
         chart=draw([_week_facts(lesson, tests) for lesson in lessons]),
         frequency=shown["frequency"][language],
+        interval=shown.get("interval", {}).get(language),
+        unusual=shown.get("unusual", {}).get(language, []),
         meaning=_meaning(week, [found.row], language),
     )
 

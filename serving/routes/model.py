@@ -35,6 +35,7 @@ class ModelFactsShown(BaseModel):
     version: str
     family: str
     landmarks: list[int]
+    interval_level: float | None
     trained_on: list[str]
     tested_on: str
     outcome: dict[str, Any]
@@ -69,6 +70,7 @@ def model(serving: ServingDep) -> Models:
             version=serving.versions[target],
             family=each.recipe.family,
             landmarks=list(each.landmarks),
+            interval_level=each.interval_level,
             trained_on=list(each.facts.trained_on),
             tested_on=each.facts.tested_on,
             outcome=each.facts.definition["outcome"],

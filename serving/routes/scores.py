@@ -145,11 +145,25 @@ class ReasonOut(BaseModel):
     text: str
 
 
+class IntervalOut(BaseModel):
+    """Between which probabilities the true one may lie, for students like those learnt from in years like those."""
+
+    low: float
+    high: float
+    level: float = Field(description="How often such intervals cover the true probability over many students, as shown on synthetic data.")
+    text: str = Field(description="The interval as how many of a hundred, in the language asked for.")
+
+
 class TargetOut(BaseModel):
     """What one target's model says."""
 
     probability: float
     natural_frequency: str
+    interval: IntervalOut | None = Field(default=None, description="None for a model that was trained without intervals.")
+    unusual: bool = Field(
+        default=False, description="Whether the student is unlike those that the model learnt from; the interval is wider then."
+    )
+    unusual_what: list[str] = Field(default=[], description="In what the student is unlike them, in words.")
     baseline: float = Field(description="Mean calibrated log-odds of the training students at this landmark.")
     reasons: list[ReasonOut]
     model: str

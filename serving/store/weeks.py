@@ -19,7 +19,8 @@ from serving.store.people import ENROLMENT, STUDENT, details_of, keep_people
 from serving.store.tables import StandIn, Student, Week
 from serving.week import PublishedWeek
 
-_SHOWN = {"reasons", "frequency", "lessons", "tests", "background"}
+# What only pages read, kept together as it was that day.
+_SHOWN = {"reasons", "frequency", "interval", "unusual", "lessons", "tests", "background"}
 _APART = {"enrolment_id", "student_id", "name"}
 
 

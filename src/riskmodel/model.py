@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from riskmodel.calibration import Platt, fit_platt, log_loss
 from riskmodel.catalogue import Catalogue, Feature
+from riskmodel.certainty import Certainty, HowSure, fit_certainty
 from riskmodel.design import Design
 from riskmodel.errors import DataFault, ModelFault
 from riskmodel.explain.shapley import PatternCounts, TreeExplainer
@@ -171,6 +172,8 @@ class RiskModel:
         What was usual in the programmes of the newest cohort, for a student who is scored alone.
     version : str
         Given at registration; empty before.
+    certainty : mapping of landmark to Certainty
+        How sure its scores are; empty for a model that was fitted without.
     """
 
     target: str
@@ -182,6 +185,7 @@ class RiskModel:
     measured: dict[str, Any] = field(default_factory=dict)
     contexts: Mapping[int, ProgrammeContext] = field(default_factory=dict)
     version: str = ""
+    certainty: Mapping[int, Certainty] = field(default_factory=dict)
 
     @property
     def landmarks(self) -> tuple[int, ...]:
@@ -229,6 +233,33 @@ class RiskModel:
         baseline, columns = self._member(landmark).explain(self.design.matrix(frame, landmark))
         return Explanation(baseline, self.design.by_feature(columns), self.design.features)
 
+    @property
+    def interval_level(self) -> float | None:
+        """How often the interval of a score should cover, over students; None where it has none."""
+        return next((each.level for each in self.certainty.values()), None)
+
+    def how_sure(self, frame: pd.DataFrame, landmark: int) -> HowSure | None:
+        """Give the interval of each probability, and what is unusual about each student; None for a model that was fitted without.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, shape (n, any)
+            Holds every feature of the catalogue.
+        landmark : int
+            One of the model's landmarks.
+
+        Raises
+        ------
+        ModelFault
+            The model has no such landmark.
+        """
+        member = self._member(landmark)
+        if landmark not in self.certainty:
+            return None
+        X = self.design.matrix(frame, landmark)
+        later = next((self.certainty[day].seen for day in self.landmarks if day > landmark and day in self.certainty), None)
+        return self.certainty[landmark].tell(frame, X, member.decision(X), later)
+
     def save(self, folder: Path) -> None:
         """Write the model as a folder of text, whole or not at all; equal models give equal bytes.
 
@@ -248,7 +279,8 @@ class RiskModel:
 
     def _files(self) -> dict[str, str]:
         trees = {f"trees-{landmark}.txt": member.trees_text for landmark, member in self.members.items() if member.trees_text is not None}
-        return {MODEL_FILE: _dumps(self._content()), **trees}
+        sure = {f"certainty-{landmark}.json": _dumps_short(each.to_dict()) for landmark, each in self.certainty.items()}
+        return {MODEL_FILE: _dumps(self._content()), **trees, **sure}
 
     def _content(self) -> dict[str, Any]:
         members = {}
@@ -280,6 +312,14 @@ class RiskModel:
 
 def _dumps(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _dumps_short(content: Any) -> str:
+    """Write thousands of figures, a line per part rather than a line per figure."""
+    parts = [
+        f"{json.dumps(name)}: {json.dumps(content[name], ensure_ascii=False, sort_keys=True, allow_nan=False)}" for name in sorted(content)
+    ]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def load_model(folder: Path) -> RiskModel:
@@ -341,10 +381,15 @@ def _from_content(told: dict[str, Any], texts: Mapping[str, str]) -> RiskModel:
             else PatternCounts(*(np.array(patterns[name], dtype=np.int64) for name in ("tree", "pattern", "count"))),
             len(design.columns),
         )
+    catalogue = Catalogue(Feature(**(each | {"categories": tuple(each["categories"])})) for each in told["catalogue"])
+    certainty = {}
+    for landmark in members:
+        if (name := f"certainty-{landmark}.json") in texts:
+            certainty[landmark] = Certainty.from_dict(json.loads(texts[name], parse_constant=_refuse_constant), design, catalogue)
     facts = told["facts"] | {"trained_on": tuple(told["facts"]["trained_on"])}
     return RiskModel(
         target=told["target"],
-        catalogue=Catalogue(Feature(**(each | {"categories": tuple(each["categories"])})) for each in told["catalogue"]),
+        catalogue=catalogue,
         design=design,
         members=members,
         recipe=Recipe.model_validate(told["recipe"]),
@@ -352,6 +397,7 @@ def _from_content(told: dict[str, Any], texts: Mapping[str, str]) -> RiskModel:
         measured=told["measured"],
         contexts={int(landmark): ProgrammeContext.from_dict(each) for landmark, each in told["contexts"].items()},
         version=told["version"],
+        certainty=certainty,
     )
 
 
@@ -364,6 +410,7 @@ def fit_model(
     facts: ModelFacts | None = None,
     contexts: Mapping[int, ProgrammeContext] | None = None,
     progress: Progress = silent,
+    intervals: bool = True,
 ) -> RiskModel:
     """Fit one target's model.
 
@@ -387,6 +434,8 @@ def fit_model(
         Kept for students who are scored alone.
     progress : Progress
         Told which landmark is being fitted.
+    intervals : bool
+        Whether to learn how sure scores are as well; who fits many models to compare them needs no intervals.
 
     Returns
     -------
@@ -402,26 +451,39 @@ def fit_model(
     for landmark, frame in sorted(frames.items()):
         _require_both(frame, target, landmark)
     members: dict[int, Member] = {}
+    certainty: dict[int, Certainty] = {}
 
-    def fitted(landmark: int) -> Member:
+    def sure(landmark: int, sample: _Sample) -> Certainty | None:
+        frame = frames[landmark]
+        known = frame[frame[target].notna()]
+        return fit_certainty(known, sample.X, sample.y, design, catalogue, recipe.interval_level) if intervals else None
+
+    def fitted(landmark: int) -> tuple[Member, Certainty | None]:
         # A landmark's matrix is made when its turn comes: that of a large institution is as large as all the rest.
         sample = _Sample.of(frames[landmark], target, design, landmark)
-        return _fit_and_calibrate(sample, design, recipe.for_target(target)).member(sample, recipe, len(design.columns))
+        parts = _fit_and_calibrate(sample, design, recipe.for_target(target))
+        return parts.member(sample, recipe, len(design.columns)), sure(landmark, sample)
+
+    def keep(landmark: int, member: Member, told: Certainty | None) -> None:
+        members[landmark] = member
+        if told is not None:
+            certainty[landmark] = told
 
     with threadpool_limits(limits=recipe.threads):  # the artefact's bytes depend on the number of threads
         if pooled:
             progress(0, 1, f"fitting {target}")
             samples = {landmark: _Sample.of(frame, target, design, landmark) for landmark, frame in sorted(frames.items())}
             parts = _fit_and_calibrate(_Sample.join(list(samples.values())), design, recipe.for_target(target))
-            members = {landmark: parts.member(sample, recipe, len(design.columns)) for landmark, sample in samples.items()}
+            for landmark, sample in samples.items():
+                keep(landmark, parts.member(sample, recipe, len(design.columns)), sure(landmark, sample))
         else:
             progress(0, len(frames), f"fitting {target}")
-            for place, member in enumerate(in_order(fitted, sorted(frames))):
+            for place, found in enumerate(in_order(fitted, sorted(frames))):
                 landmark = sorted(frames)[place]
-                members[landmark] = member
+                keep(landmark, *found)
                 progress(place + 1, len(frames), f"fitted {target} at day {landmark}")
     progress(1, 1, f"fitted {target}")
-    return RiskModel(target, catalogue, design, members, recipe, facts or ModelFacts(), contexts=contexts or {})
+    return RiskModel(target, catalogue, design, members, recipe, facts or ModelFacts(), contexts=contexts or {}, certainty=certainty)
 
 
 @dataclass(frozen=True)

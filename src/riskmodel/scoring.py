@@ -15,6 +15,7 @@ from riskmodel.contract.dataset import Dataset
 from riskmodel.contract.definition import DatasetDefinition
 from riskmodel.dates import to_epoch_day
 from riskmodel.errors import DataFault
+from riskmodel.explain.certainty import tell_unusual
 from riskmodel.explain.reasons import Reason, Teller
 from riskmodel.explain.words import Language, Words, load_words
 from riskmodel.features import build_with_context
@@ -23,6 +24,7 @@ from riskmodel.model import RiskModel
 from riskmodel.progress import Progress, silent
 from riskmodel.routing import lots, rank
 from riskmodel.tables import Tables
+from riskmodel.unusual import Unusual
 from riskmodel.window import cut
 
 # Enrolments that began longer ago belong to a cohort that is not scored any more, and are not listed either.
@@ -44,8 +46,9 @@ class Scored:
     on : datetime.date
         The day.
     rows : pandas.DataFrame
-        One row per student scored: enrolment_id, student_id, cohort, programme, day, landmark, and per target probability_TARGET, decision_TARGET and
-        model_TARGET (the version); `rank` by the target that ranks.
+        One row per student scored: enrolment_id, student_id, cohort, programme, day, landmark, and per target probability_TARGET, the ends of
+        its interval probability_TARGET_low and _high (NaN for a model without intervals), decision_TARGET, unusual_TARGET (a tuple of
+        `Unusual`) and model_TARGET (the version); `rank` by the target that ranks.
     not_scored : pandas.DataFrame
         enrolment_id, student_id, programme, reason: why no score is given.
     features : pandas.DataFrame
@@ -146,11 +149,18 @@ def score_features(features: pd.DataFrame, models: Mapping[str, RiskModel], *, o
         landmark = rows["day"].map({day: model.landmark_for(day) for day in rows["day"].unique()}).astype("int64")
         if "landmark" not in rows:
             rows["landmark"] = landmark
-        decision = np.zeros(len(rows))
+        decision, low, high = np.zeros(len(rows)), np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+        unusual: list[tuple[Unusual, ...]] = [()] * len(rows)
         for day in landmark.unique():
             chosen = (landmark == day).to_numpy()
             decision[chosen] = model.decision(features[chosen], int(day))
+            if (sure := model.how_sure(features[chosen], int(day))) is not None:
+                low[chosen], high[chosen] = sure.low, sure.high
+                for place, found in zip(np.flatnonzero(chosen), sure.unusual, strict=True):
+                    unusual[place] = found
         rows[f"probability_{target}"] = expit(decision)
+        rows[f"probability_{target}_low"], rows[f"probability_{target}_high"] = low, high
+        rows[f"unusual_{target}"] = pd.Series(unusual, index=rows.index, dtype=object)
         rows[f"decision_{target}"] = decision
         rows[f"model_{target}"] = f"{target}-{model.version}"
     ranking = f"probability_{ranked_by}" if ranked_by in models else f"probability_{next(iter(models))}"
@@ -217,12 +227,15 @@ def as_tables(
         Phrases; the product's own by default.
     """
     model = models[explained]
-    teller = tellers(model, definition, [words or load_words(language)])[language]
+    phrases = words or load_words(language)
+    teller = tellers(model, definition, [phrases])[language]
     told = reasons_of(model, teller, scored.features, scored.rows["landmark"])
     columns = ["enrolment_id", "student_id", "cohort", "programme", "day", "landmark"]
-    columns += [f"probability_{target}" for target in models] + ["rank"]
+    columns += [f"probability_{target}{end}" for target in models for end in ("", "_low", "_high")] + ["rank"]
     table = scored.rows[columns].copy()
+    unusual = [tell_unusual(found, model.catalogue, phrases) for found in scored.rows[f"unusual_{explained}"]]
     table["reasons"] = pd.Series([[reason.text for reason in reasons] for reasons in told], index=table.index, dtype=object)
+    table["unusual"] = pd.Series(unusual, index=table.index, dtype=object)
     for target in models:
         table[f"model_{target}"] = scored.rows[f"model_{target}"]
     not_scored = scored.not_scored.copy()

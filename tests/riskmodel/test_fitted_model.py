@@ -120,7 +120,9 @@ def test_all_that_a_model_knows_of_itself_survives_being_written(models, tmp_pat
 def test_a_model_folder_is_text_that_holds_no_students_row(models, saved: Path, made_up_frames: Frames) -> None:
     frame = made_up_frames[28]
     shares = {text for value in frame["attendance_share"].dropna() if len(text := repr(value)) > 8}
-    assert {path.name for path in saved.iterdir()} == {"model.json", "checksums.json", "trees-28.txt", "trees-56.txt"}
+    assert {path.name for path in saved.iterdir()} == {"model.json", "checksums.json"} | {
+        f"{part}-{day}.{kind}" for part, kind in (("trees", "txt"), ("certainty", "json")) for day in (28, 56)
+    }
     for path in saved.iterdir():
         text = path.read_bytes().decode("utf-8")
         assert "\x00" not in text

@@ -18,6 +18,7 @@ from riskmodel.cli.context import person
 from riskmodel.cli.store import open_store
 from riskmodel.contract.dataset import Dataset, load_dataset, read_coaches, read_contacts
 from riskmodel.dates import from_epoch_day
+from riskmodel.explain.certainty import tell_unusual, told_interval
 from riskmodel.explain.reasons import CONTEXT, Reason, invitation_meaning, natural_frequency
 from riskmodel.explain.words import Words, load_words
 from riskmodel.files import require_writable
@@ -132,6 +133,10 @@ def make_week(
                 probability=row[f"probability_{target}"],
                 reasons=_reasons({language: all_told[place] for language, all_told in told.items()}),
                 frequency={each.language: natural_frequency(decision, target, each) for each in words},
+                interval=_interval(row[f"probability_{target}_low"], row[f"probability_{target}_high"], words),
+                unusual={
+                    each.language: strange for each in words if (strange := tell_unusual(row[f"unusual_{target}"], model.catalogue, each))
+                },
                 lessons=lessons.get(identity, ()),
                 tests=tests.get(identity, ()),
                 background=_background(person, kinds),
@@ -169,6 +174,10 @@ def _meaning(model: RiskModel, policy: Policy, target: str, words: list[Words]) 
         for landmark in model.landmarks
     }
     return {landmark: {language: text for language, text in texts.items() if text is not None} for landmark, texts in told.items()}
+
+
+def _interval(low: float, high: float, words: list[Words]) -> dict[str, str]:
+    return {each.language: told_interval(low, high, each) for each in words} if np.isfinite(low) else {}
 
 
 def _number(value: float) -> float | None:

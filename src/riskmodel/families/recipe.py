@@ -49,6 +49,9 @@ class Recipe(_Part):
     threads: int = Field(default=1, ge=1, description="Threads that trees are grown with; the artefact's bytes depend on it.")
     folds: int = Field(default=5, ge=2, description="Folds of students where there is one cohort.")
     background: int = Field(default=2000, ge=10, description="Most training students per landmark that explanations are told against.")
+    interval_level: float = Field(
+        default=0.9, gt=0, lt=1, description="How often the interval of a probability should cover, over students."
+    )
     programme: bool = Field(default=True, description="Whether the programme itself is a feature.")
     blend_weight: Share | dict[Literal["dropout", "leave"], Share] | None = None
     logistic: LogisticParameters = LogisticParameters()
