@@ -137,7 +137,7 @@ def table(told: Mapping[int, Mapping[str, Any]]) -> list[str]:
 def main() -> int:
     """Measure and print; 1 where a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--students", type=int, default=4000, help="students per cohort; two cohorts are learnt from")
+    parser.add_argument("--students", type=int, default=2500, help="students per cohort; two cohorts are learnt from")
     parser.add_argument("--sets", type=int, default=20, help="training sets that are averaged over")
     parser.add_argument("--days", type=int, nargs="+", default=list(DAYS), help="landmarks")
     parser.add_argument("--family", default="blend", help="a family or the path of a recipe")

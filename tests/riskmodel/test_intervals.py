@@ -189,4 +189,4 @@ def test_on_three_generated_institutions_intervals_cover_about_as_often_as_they_
 @pytest.mark.endurance
 @pytest.mark.timeout(7200)
 def test_over_twenty_generated_institutions_intervals_cover_within_bounds_in_every_tenth_and_for_every_prior_education() -> None:
-    _coverage(20, 4000)
+    _coverage(20, 2500)

@@ -29,6 +29,7 @@ from riskmodel.cli import (
     store,
     synth,
 )
+from riskmodel.cli import context, data, demo, models, oulad, scoring, service, signals, synth
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
 from riskmodel.native import require_openmp
@@ -57,6 +58,7 @@ app.command()(registry.rollback)
 app.command("models")(registry.list_models)
 app.command()(registry.reproduce)
 app.command()(comparing.compare)
+app.command()(signals.signals)
 app.command()(scoring.score)
 app.command()(scoring.publish)
 app.command()(service.serve)

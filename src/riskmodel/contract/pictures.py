@@ -71,6 +71,44 @@ def lines(series: Mapping[str, tuple[Any, Any]], across: str, up: str) -> str:
     return _svg(figure, up)
 
 
+def spans(panels: Mapping[str, pd.DataFrame], across: str, up: str, *, zero: bool = False) -> str:
+    """Draw a panel for each name: points with the ends of their intervals, all panels on the same scale.
+
+    Parameters
+    ----------
+    panels : mapping of name to pandas.DataFrame
+        at, value, low, high; one row per point.
+    across, up : str
+        What the axes are called.
+    zero : bool
+        Whether the scale begins at zero; otherwise a line marks it.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    wide = 2 if len(panels) > 1 else 1
+    tall = max(1, -(-len(panels) // wide))
+    figure = Figure(figsize=(_WIDTH, 0.5 + 2.1 * tall), layout="constrained")
+    FigureCanvasSVG(figure)
+    grid = figure.subplots(tall, wide, sharex=True, sharey=True, squeeze=False)
+    for place, axes in enumerate(grid.ravel()):
+        axes.set_visible(place < len(panels))
+    for axes, (name, points) in zip(grid.ravel(), panels.items(), strict=False):
+        axes.spines[["top", "right"]].set_visible(False)
+        if not zero:
+            axes.axhline(0, color="#767676", linewidth=1)
+        reach = [(points["value"] - points["low"]).clip(lower=0), (points["high"] - points["value"]).clip(lower=0)]
+        axes.errorbar(points["at"], points["value"], yerr=reach, fmt="o", markersize=4, capsize=3, color=COLOURS[0])
+        axes.set_title(name, loc="left", fontsize=10)
+        axes.set_xticks(sorted(set(points["at"])))
+        axes.tick_params(labelbottom=True, labelsize=8)
+    if zero:
+        grid[0, 0].set_ylim(bottom=0)
+    figure.supxlabel(across, fontsize=10)
+    figure.supylabel(up, fontsize=10)
+    return _svg(figure, up)
+
+
 def stacked(names: Sequence[str], parts: Sequence[str], shares: pd.DataFrame, unit: str) -> str:
     """Draw for each name a bar that is parted in shares; the last part is what is not shown, in grey."""
     figure, axes = _drawing(1.2 + 0.4 * max(len(names), 1))
