@@ -85,7 +85,7 @@ def evaluate(folder: Path, workspace: Workspace, *, cohort: str | None = None, p
         The data can't be used, have no such closed cohort, or lack a feature that a model needs.
     """
     mlflow = open_tracking(workspace)
-    models = {target: found for target in TARGETS if (found := _best(mlflow, target))}
+    models = {target: found for target in TARGETS if (found := best_registered(mlflow, target))}
     if not models:
         raise nothing_trained(workspace)
     dataset = load_dataset(folder, progress=progress)
@@ -119,7 +119,8 @@ def evaluate(folder: Path, workspace: Workspace, *, cohort: str | None = None, p
     return Evaluation(chosen, models, measured, notes)
 
 
-def _best(mlflow: Any, target: str) -> tuple[str, RiskModel] | None:
+def best_registered(mlflow: Any, target: str) -> tuple[str, RiskModel] | None:
+    """Give a target's champion with its alias, or its challenger where there is none, or None."""
     for alias in (CHAMPION, CHALLENGER):
         model = load_registered(mlflow, target, alias)
         if model is not None:

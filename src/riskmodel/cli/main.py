@@ -18,6 +18,7 @@ from riskmodel.cli import (
     context,
     data,
     demo,
+    fairness,
     models,
     onecijferho,
     operations,
@@ -26,10 +27,10 @@ from riskmodel.cli import (
     scoring,
     service,
     shadow,
+    signals,
     store,
     synth,
 )
-from riskmodel.cli import context, data, demo, models, oulad, scoring, service, signals, synth
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
 from riskmodel.native import require_openmp
@@ -59,6 +60,7 @@ app.command("models")(registry.list_models)
 app.command()(registry.reproduce)
 app.command()(comparing.compare)
 app.command()(signals.signals)
+app.command()(fairness.fairness)
 app.command()(scoring.score)
 app.command()(scoring.publish)
 app.command()(service.serve)

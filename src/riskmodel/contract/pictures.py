@@ -157,3 +157,39 @@ def intervals(places: Sequence[str], sides: Mapping[str, Sequence[tuple[float, f
     axes.set_ylabel(up)
     axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     return _svg(figure, up)
+
+
+def ranges(
+    names: Sequence[str], panels: Mapping[str, Sequence[tuple[float, float, float]]], *, overall: Mapping[str, float] | None = None
+) -> str:
+    """Draw, beside each other, a point with its interval for each name; one without a value is named and left empty.
+
+    Parameters
+    ----------
+    names : sequence of str
+    panels : mapping of title to values
+        Per panel (value, low, high) for each name; NaN where there is none.
+    overall : mapping of title to float, optional
+        Where a panel's dashed line stands.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH, 0.9 + 0.32 * max(len(names), 1)), layout="constrained")
+    FigureCanvasSVG(figure)
+    places = list(range(len(names)))
+    for place, (title, values) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, len(panels), place + 1)
+        axes.spines[["top", "right"]].set_visible(False)
+        for at, (value, low, high) in enumerate(values):
+            if value == value:
+                axes.plot([low, high], [at, at], color=COLOURS[0], linewidth=2, solid_capstyle="butt")
+                axes.plot([value], [at], "o", color=COLOURS[0], markersize=6)
+        middle = (overall or {}).get(title)
+        if middle is not None and middle == middle:
+            axes.axvline(middle, color="#565656", linestyle="--", linewidth=1)
+        axes.set_yticks(places, list(names) if place == 0 else [""] * len(names))
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.locator_params(axis="x", nbins=5)
+    return _svg(figure, "|".join(panels))

@@ -1,0 +1,103 @@
+"""Rehearse: score a closed cohort as its model would have done, with a recipe fitted on earlier cohorts alone, whole and with signals left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from riskmodel.contract.dataset import Dataset
+from riskmodel.errors import DataFault
+from riskmodel.landmarks import landmark_frames
+from riskmodel.model import RiskModel, fit_model
+from riskmodel.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Scores that were not trained on the outcomes they are held against.
+
+    Attributes
+    ----------
+    model : RiskModel
+        The recipe, fitted on the cohorts before this one at the landmark.
+    landmark : int
+    frame : pandas.DataFrame
+        The cohort's students at the landmark, with features and a known label.
+    probability : numpy.ndarray, shape (n,)
+    learnt : mapping of landmark to pandas.DataFrame
+        What it was fitted on.
+    """
+
+    model: RiskModel
+    landmark: int
+    frame: pd.DataFrame
+    probability: np.ndarray
+    learnt: Mapping[int, pd.DataFrame]
+
+    def without(self, features: Sequence[str]) -> np.ndarray:
+        """Fit the recipe anew without some features, or groups of features, and give the probabilities, shape (n,)."""
+        catalogue = self.model.catalogue.without(features)
+        return fit_model(self.learnt, self.model.target, catalogue, self.model.recipe).probability(self.frame, self.landmark)
+
+
+def rehearse(
+    dataset: Dataset,
+    model: RiskModel,
+    cohort: str,
+    landmark: int,
+    *,
+    progress: Progress = silent,
+) -> Rehearsal:
+    """Fit a model's recipe on earlier cohorts and score one.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Holds the cohort and at least one closed cohort before it.
+    model : RiskModel
+        Its recipe and catalogue are used, its fitted members are not.
+    cohort : str
+        A closed cohort.
+    landmark : int
+        One of the model's landmarks.
+    progress : Progress
+
+    Raises
+    ------
+    DataFault
+        No cohort is closed before this one, the data lack a feature, or too few left.
+    """
+    closed = dataset.definition.closed_cohorts
+    if cohort not in closed:
+        raise DataFault(
+            f"there is no closed cohort '{cohort}'.", place=str(dataset.folder), remedy=f"Closed are: {', '.join(closed) or 'none'}."
+        )
+    earlier = closed[: closed.index(cohort)]
+    if not earlier:
+        raise DataFault(
+            f"no cohort is closed before {cohort}, so there is nothing to fit on that has not seen its outcomes.",
+            place=str(dataset.folder),
+            remedy="Choose a later cohort, or add one.",
+        )
+    # A model of all landmarks at once learns from all of them.
+    days = model.landmarks if model.recipe.layout == "pooled" else (landmark,)
+    frames = landmark_frames(dataset, days, (*earlier, cohort), progress).frames
+    lacking = [name for name in model.catalogue if name not in frames[landmark]]
+    if lacking:
+        raise DataFault(
+            f"the data do not have {', '.join(lacking)}, which the model for '{model.target}' looks at.",
+            place=str(dataset.folder),
+            remedy="Declare the same extra columns as in the data that it was trained on.",
+        )
+    learnt = {day: frame[frame["cohort"].isin(earlier)] for day, frame in frames.items()}
+    own = frames[landmark]
+    frame = own[(own["cohort"] == cohort) & own[model.target].notna()].reset_index(drop=True)
+    if frame.empty:
+        raise DataFault(
+            f"nobody of {cohort} has an outcome at day {landmark}.", place=str(dataset.folder), remedy="Choose another cohort or day."
+        )
+    fitted = fit_model(learnt, model.target, model.catalogue, model.recipe)
+    return Rehearsal(fitted, landmark, frame, fitted.probability(frame, landmark), learnt)
