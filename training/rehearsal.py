@@ -49,6 +49,7 @@ def rehearse(
     cohort: str,
     landmark: int,
     *,
+    frames: Mapping[int, pd.DataFrame] | None = None,
     progress: Progress = silent,
 ) -> Rehearsal:
     """Fit a model's recipe on earlier cohorts and score one.
@@ -63,6 +64,8 @@ def rehearse(
         A closed cohort.
     landmark : int
         One of the model's landmarks.
+    frames : mapping of landmark to pandas.DataFrame, optional
+        What `riskmodel.landmarks.landmark_frames` gave for at least these cohorts and days; made here by default.
     progress : Progress
 
     Raises
@@ -84,7 +87,8 @@ def rehearse(
         )
     # A model of all landmarks at once learns from all of them.
     days = model.landmarks if model.recipe.layout == "pooled" else (landmark,)
-    frames = landmark_frames(dataset, days, (*earlier, cohort), progress).frames
+    if frames is None or not set(days) <= set(frames):
+        frames = landmark_frames(dataset, days, (*earlier, cohort), progress).frames
     lacking = [name for name in model.catalogue if name not in frames[landmark]]
     if lacking:
         raise DataFault(
@@ -92,7 +96,7 @@ def rehearse(
             place=str(dataset.folder),
             remedy="Declare the same extra columns as in the data that it was trained on.",
         )
-    learnt = {day: frame[frame["cohort"].isin(earlier)] for day, frame in frames.items()}
+    learnt = {day: frames[day][frames[day]["cohort"].isin(earlier)] for day in days}
     own = frames[landmark]
     frame = own[(own["cohort"] == cohort) & own[model.target].notna()].reset_index(drop=True)
     if frame.empty:

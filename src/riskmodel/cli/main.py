@@ -20,6 +20,7 @@ from riskmodel.cli import (
     demo,
     fairness,
     models,
+    monitoring,
     onecijferho,
     operations,
     oulad,
@@ -61,6 +62,7 @@ app.command()(registry.reproduce)
 app.command()(comparing.compare)
 app.command()(signals.signals)
 app.command()(fairness.fairness)
+app.command()(monitoring.monitor)
 app.command()(scoring.score)
 app.command()(scoring.publish)
 app.command()(service.serve)
@@ -98,6 +100,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
     Exit codes: 0 done; 1 not the same (reproduce); 2 something in the call or the data is to be mended; 3 refused (a challenger that did not earn its place, no way back);
     70 a defect of the product; 130 interrupted.
+    Exit codes: 0 done; 2 something in the call or the data is to be mended; 3 refused (a challenger that did not earn its place);
+    4 and 5 a watch that is amber or red; 70 a defect of the product; 130 interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given

@@ -59,14 +59,14 @@ def bars(names: Sequence[str] | pd.Series, values: pd.Series, unit: str, *, upri
     return _svg(figure, unit)
 
 
-def lines(series: Mapping[str, tuple[Any, Any]], across: str, up: str) -> str:
-    """Draw a line for each name."""
+def lines(series: Mapping[str, tuple[Any, Any]], across: str, up: str, *, top: float = 100) -> str:
+    """Draw a line for each name, upwards to `top`."""
     figure, axes = _drawing(3.4)
     for place, (name, (x, y)) in enumerate(series.items()):
         axes.plot(x, y, label=name, color=COLOURS[place % len(COLOURS)], linestyle=_STROKES[place % len(_STROKES)])
     axes.set_xlabel(across)
     axes.set_ylabel(up)
-    axes.set_ylim(0, 100)
+    axes.set_ylim(0, top)
     axes.legend(frameon=False, ncols=min(len(series), 4))
     return _svg(figure, up)
 

@@ -26,6 +26,7 @@ from riskmodel.synth.settings import INTAKE, SynthSettings
 TRUTH = "truth"
 _LATE_REGISTRATION = 0.25
 _FAILED_FEED = (28, 42)  # days of the running cohort on which no attendance arrives, in the scenario 'feed_failure'
+_MISSED_SCANS = 0.2  # share of the running cohort's attendance that another system fails to register, in the scenario 'drift'
 _SCHEMAS = {
     "enrolments": pa.schema(
         [
@@ -228,6 +229,9 @@ class _Block:
             known = np.where(known <= self.until, known, np.nan)
             if self.settings.scenario == "feed_failure":
                 lessons = lessons[~lessons["day"].between(_FAILED_FEED[0], _FAILED_FEED[1] - 1)]
+            if self.settings.scenario == "drift":
+                missed = np.random.default_rng([self.settings.seed, 7, self.place]).random(len(lessons)) < _MISSED_SCANS
+                lessons = lessons.assign(attended=np.where(missed, 0, lessons["attended"]).astype(np.int8))
         texts = {
             "enrolment_id": ids,
             "student_id": students,

@@ -20,7 +20,8 @@ DRIFT = (0.113, 0.146)
 class SynthSettings(BaseModel):
     """Settings of one generated data set.
 
-    `students` are per cohort. The last cohort still runs: it has no outcomes, and nothing that becomes known after `until_day` of it.
+    In the scenario 'drift' the base rate of dropping out changes over the last two closed cohorts, and in a running cohort another system
+    registers one lesson in five as missed that was attended. `students` are per cohort. The last cohort still runs: it has no outcomes, and nothing that becomes known after `until_day` of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
