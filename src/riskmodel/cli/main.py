@@ -18,6 +18,7 @@ from riskmodel.cli import (
     context,
     data,
     demo,
+    documents,
     fairness,
     models,
     monitoring,
@@ -63,6 +64,7 @@ app.command()(comparing.compare)
 app.command()(signals.signals)
 app.command()(fairness.fairness)
 app.command()(monitoring.monitor)
+app.command()(documents.document)
 app.command()(scoring.score)
 app.command()(scoring.publish)
 app.command()(service.serve)
