@@ -100,10 +100,9 @@ def _options(
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit.
 
-    Exit codes: 0 done; 1 not the same (reproduce); 2 something in the call or the data is to be mended; 3 refused (a challenger that did not earn its place, no way back);
-    70 a defect of the product; 130 interrupted.
-    Exit codes: 0 done; 2 something in the call or the data is to be mended; 3 refused (a challenger that did not earn its place);
-    4 and 5 a watch that is amber or red; 70 a defect of the product; 130 interrupted.
+    Exit codes: 0 done; 1 not the same (reproduce); 2 something in the call or the data is to be mended; 3 refused (a challenger that did not
+    earn its place, no way back, an audit trail that does not hold); 4 and 5 a watch that is amber or red; 70 a defect of the product; 130
+    interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
