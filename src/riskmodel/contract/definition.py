@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -22,33 +23,45 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 # Words by which a sensitive attribute may be called: as a whole name or as a part of it between underscores, spaces or capitals.
 SENSITIVE_WORDS = frozenset(
     """
-    sex gender geslacht sekse sexe age leeftijd dob birthdate birthday geboortedatum gebdatum geboortejaar nationality nationaliteit migration
-    migratie migratieachtergrond herkomst etniciteit ethnicity origin geboorteland generatie disability handicap functiebeperking beperking
-    first_generation eerste_generatie eerstegeneratie parents_education opleiding_ouders religion religie deprivation imd_band age_band postcode postal_code
-    date_of_birth birth_date birth_year country_of_birth
+    sex gender geslacht sekse sexe m_v man_vrouw age leeftijd age_band dob birthdate birthday date_of_birth birth_date birth_year
+    geboortedatum gebdatum geboortejaar nationality nationaliteit citizenship migration migratie migratieachtergrond migrant origin
+    country_of_birth geboorteland generatie westers westerse nietwesters nietwesterse ethnicity etniciteit race thuistaal moedertaal taalachtergrond
+    disability disabled impairment special_needs handicap functiebeperking beperking dyslexie dyslexia adhd autisme autism
+    first_generation first_gen eerste_generatie eerstegeneratie religion religie geloof godsdienst burgerlijke_staat marital_status
+    deprivation imd_band postcode postal_code
     """.split()  # noqa: SIM905 - read as a text
 )
 # Parts that occur in no other word of a student register, and so betray a sensitive attribute wherever they stand.
 _SENSITIVE_STEMS = (
-    "geslacht",
-    "gender",
-    "nationalit",
-    "migratieacht",
-    "geboorte",
-    "leeftijd",
-    "etnic",
-    "handicap",
-    "functiebeperk",
-    "birth",
-)
+    "geslacht", "gender", "nationalit", "migratieacht", "migrant", "immigra", "allochto", "autochto", "etnic", "etnisch", "ethnic", "herkomst", "geboorte", "gebdat",
+    "birth", "leeftijd", "handicap", "functiebeperk", "chronischziek", "chronischeziek", "dyslexi", "disabilit", "eerstegeneratie", "firstgeneration",
+    "zwanger", "pregnan", "seksue", "sexual",
+)  # fmt: skip
+# What parents learnt has many names: a word for a parent beside one for education or means.
+_PARENT = re.compile(r"(?<![a-z])(ouder|vader|moeder|parent|mother|father)(s|al)?(?![a-z])|(?<!h)ouders(?![a-z])")
+_PARENTS_MEANS = re.compile(r"opleiding|onderwijs|diploma|gestudeerd|education|degree|schooling|inkomen|income|beroep|occupation")
 
 
 def is_sensitive_name(column: str) -> bool:
-    """Tell whether a column's name says that it holds a sensitive attribute (sex, age, nationality, background, disability)."""
+    """Tell whether a column's name says that it holds a sensitive attribute (sex, age, nationality, background, disability, parents' education)."""
     separated = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.strip())
     parts = re.sub(r"[^a-z]+", "_", separated.lower()).strip("_")
     whole = parts.replace("_", "")
-    return any(f"_{word}_" in f"_{parts}_" for word in SENSITIVE_WORDS) or any(stem in whole for stem in _SENSITIVE_STEMS)
+    return (
+        any(f"_{word}_" in f"_{parts}_" for word in SENSITIVE_WORDS)
+        or any(stem in whole for stem in _SENSITIVE_STEMS)
+        or (_PARENT.search(parts) is not None and _PARENTS_MEANS.search(parts) is not None)
+    )
+
+
+# Two values that a column of somebody's sex holds, whatever it is called.
+_SEXES = ({"m", "v"}, {"m", "f"}, {"man", "vrouw"}, {"male", "female"}, {"man", "woman"})
+
+
+def are_sexes(values: Iterable[str]) -> bool:
+    """Tell whether the values of a category are those of a person's sex."""
+    told = {value.strip().lower() for value in values}
+    return any(pair <= told for pair in _SEXES)
 
 
 UNSAID = "?"
@@ -198,8 +211,13 @@ class ExtraColumn(_Part):
 
     @model_validator(mode="after")
     def _complete(self) -> ExtraColumn:
-        if is_sensitive_name(self.name) or is_sensitive_name(self.column):
-            raise ValueError(f"'{self.column}' is a sensitive attribute and can't be a feature; it belongs in the groups table")
+        for told in (self.name, self.column, self.label.nl, self.label.en):
+            if is_sensitive_name(told):
+                raise ValueError(f"'{told}' is a sensitive attribute and can't be a feature; it belongs in the groups table")
+        if are_sexes(self.categories):
+            raise ValueError(
+                f"the values of '{self.column}' are those of a person's sex, which can't be a feature; it belongs in the groups table"
+            )
         if self.source == "dated" and self.table is None:
             raise ValueError("dated rows need a [extra.table] with the file they lie in")
         if self.source == "dated" and self.kind == "category":

@@ -193,7 +193,9 @@ def test_sensitive_attributes_in_groups_are_no_finding(tmp_path):
     [
         "geslacht", "Geslacht", "gender_code", "leeftijd", "LeeftijdBijStart", "studentAge", "age", "GEBOORTEDATUM", "geboorte datum", "date-of-birth",
         "dob", "Nationaliteit1", "nationality", "migratieachtergrond_cbs", "ind_functiebeperking", "Handicap", "imd_band", "age_band", "herkomst",
-        "eerste generatie", "opleiding_ouders", "postcode", "sekse", "etniciteit",
+        "eerste generatie", "opleiding_ouders", "postcode", "sekse", "etniciteit", "M/V", "man_vrouw", "geb_datum", "GEBDAT", "etnische_groep",
+        "herkomstland", "allochtoon", "niet-westerse achtergrond", "dyslexie", "chronisch ziek", "opleidingsniveau_vader", "OpleidingOuders",
+        "hoogste_opleiding_ouder", "mothers_education", "parental_education", "eerstegeneratiestudent", "citizenship", "godsdienst", "moedertaal",
     ],
 )  # fmt: skip
 def test_names_of_sensitive_attributes_are_recognised(name):
@@ -216,6 +218,12 @@ def test_names_of_sensitive_attributes_are_recognised(name):
         "engagement",
         "course",
         "language",
+        "onderwijsvorm",
+        "opleiding_ouderejaars",
+        "houder_diploma",
+        "burgerschap",
+        "gebouw",
+        "beroepsbeeld",
     ],
 )
 def test_names_of_other_columns_are_not(name):
@@ -601,6 +609,10 @@ def test_dated_rows_of_a_declared_column_are_checked_as_attendance_is(tmp_path):
         ({"column": "leeftijd"}, "sensitive"),
         ({"source": "dated"}, "table"),
         ({"kind": "category"}, "categories"),
+        ({"label": {"nl": "geslacht", "en": "code 7"}}, "sensitive"),
+        ({"label": {"nl": "code 7", "en": "parents' education"}}, "sensitive"),
+        ({"kind": "category", "categories": ["V", "M", "X"]}, "sex"),
+        ({"kind": "category", "categories": ["Man", "Vrouw"]}, "sex"),
     ],
 )
 def test_a_declared_column_that_may_not_be_is_refused(tmp_path, wrong, said):
