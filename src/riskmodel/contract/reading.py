@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import csv
 import errno
+import itertools
+import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +27,9 @@ _BLOCK = 1 << 20
 _LINES_SHOWN = 5
 _FILE_STRIDE = 1 << 40
 # What a file begins with, and the word for it under [kinds] in the findings' words.
+_PARQUET = b"PAR1"  # both the first and the last bytes of a whole file
 _KINDS = {
-    b"PAR1": "parquet",
+    _PARQUET: "parquet",
     b"PK\x03\x04": "excel_or_zip",
     b"\xd0\xcf\x11\xe0": "old_excel",
     b"\x1f\x8b": "gzip",
@@ -233,6 +236,14 @@ def _check_kind(name: str, file: Path) -> None:
         kind = "nothing"
     if kind != expected:
         raise Unreadable(Finding("file_not_as_named", "fault", name, figures={"file": file.name, "kind": kind or "text"}))
+    if kind == "parquet" and _last(file, len(_PARQUET)) != _PARQUET:
+        raise Unreadable(Finding("file_truncated", "fault", name, figures={"file": file.name}))
+
+
+def _last(file: Path, count: int) -> bytes:
+    with file.open("rb") as handle:
+        handle.seek(-min(count, handle.seek(0, os.SEEK_END)), os.SEEK_END)
+        return handle.read()
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
@@ -246,6 +257,8 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, name: str, files: Seque
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS {_numbered(files)}")
         columns = _columns(connection, view)
         connection.execute(f"SELECT count(*) FROM {view}").fetchall()
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         broken = next((file for file in files if not _opens(connection, file)), files[0])
         raise Unreadable(unreadable(name, broken.name, str(error))) from error
@@ -361,25 +374,34 @@ def delimiter_of(file: Path, encoding: str) -> tuple[str, int]:
     return max(";\t,|", key=outside_quotes.count), 0
 
 
-def _line_ends(file: Path) -> tuple[int, bool]:
-    """Count the lines of a file, and tell whether they end in more than one way."""
-    newlines = pairs = returns = 0
+@dataclass(frozen=True)
+class _Counted:
+    """What the bytes of a text file say: its lines, whether they end in more than one way, and its quotation marks."""
+
+    lines: int
+    mixed: bool
+    quotes: int
+
+
+def _count(file: Path) -> _Counted:
+    newlines = pairs = returns = quotes = 0
     last = b""
     with file.open("rb") as handle:
         while block := handle.read(_BLOCK):
             newlines += block.count(b"\n")
             returns += block.count(b"\r")
             pairs += block.count(b"\r\n") + (last.endswith(b"\r") and block.startswith(b"\n"))
+            quotes += block.count(b'"')
             last = block
     mixed = sum(count > 0 for count in (pairs, newlines - pairs, returns - pairs)) > 1
     lines = newlines + returns - pairs
-    return lines + (bool(last) and not last.endswith((b"\n", b"\r"))), mixed
+    return _Counted(lines + (bool(last) and not last.endswith((b"\n", b"\r"))), mixed, quotes)
 
 
 def _as_plain_text(name: str, file: Path, table: Table, scratch: Path) -> Path:
     """Give a UTF-8 file with lines that end in one way: the file itself, or a copy."""
     encoding = table.encoding or encoding_of(file)
-    mixed = _line_ends(file)[1]
+    mixed = _count(file).mixed
     if encoding.lower().replace("_", "-") in ("utf-8", "utf-8-sig", "utf8") and not mixed and (table.encoding is None or _is_utf8(file)):
         return file
     errors = "replace" if table.encoding is None else "strict"
@@ -432,9 +454,32 @@ def _read_one_text(
         rows = connection.execute(f"SELECT count(*) FROM read_parquet({literal(target.as_posix())})").fetchall()[0][0]
     except duckdb.InvalidInputException as error:
         raise Unreadable(_broken(name, file.name, source, delimiter, skipped, len(header), str(error))) from error
-    lines = _line_ends(source)[0]
-    regular = rows + 1 + skipped == lines
+    counted = _count(source)
+    if counted.quotes % 2:
+        line = _line_of_stray_quote(source, delimiter, skipped)
+        raise Unreadable(Finding("csv_quote", "fault", name, rows=(line,), count=1, figures={"file": file.name, "line": line}))
+    regular = rows + 1 + skipped == counted.lines
     return target, _File(file, 2 + skipped, delimiter, None if regular else source), header
+
+
+def _line_of_stray_quote(source: Path, delimiter: str, skipped: int) -> int:
+    """Give the first line of the first record with an odd number of quotation marks: in a whole file each that opens is closed."""
+    with source.open(encoding="utf-8-sig", newline="", errors="replace") as handle:
+        seen = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal seen
+            for text in handle:
+                seen += text.count('"')
+                yield text
+
+        line, before = 1, 0
+        reader = csv.reader(itertools.islice(lines(), skipped, None), delimiter=delimiter)
+        for _ in reader:
+            if (seen - before) % 2:
+                break
+            line, before = reader.line_num + 1, seen
+    return line + skipped
 
 
 def _broken(name: str, told: str, source: Path, delimiter: str, skipped: int, width: int, message: str) -> Finding:

@@ -258,6 +258,26 @@ def test_a_stray_quote_is_named_with_its_line(tmp_path):
     assert "regel 5" in finding.line("nl")
 
 
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_stray_quote_within_a_value_is_named_with_its_line(tmp_path, delimiter):
+    folder = write_folder(tmp_path, institution(), Dialect(delimiter=delimiter))
+    path = folder / "results.csv"
+    lines = path.read_text(encoding="utf-8").split("\n")
+    lines[1] = lines[1].replace("vak 1", '"vak\n1"')
+    lines[6] = lines[6].replace("vak 1", 'vak" 1')
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert the(check(folder), "csv_quote").rows == (8,)
+
+
+def test_quotes_that_belong_to_a_value_are_no_finding(tmp_path):
+    tables = changed(institution(), enrolments=lambda rows: [row.update(programme='hbo-"ICT"') for row in rows])
+    assert check(write_folder(tmp_path, tables)).findings == ()
+    path = tmp_path / "enrolments.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace('"hbo-""ICT"""', 'hbo-"ICT"'), encoding="utf-8")
+    assert 'hbo-"ICT"' in path.read_text(encoding="utf-8")
+    assert check(tmp_path).findings == ()
+
+
 def test_lines_with_too_many_values_are_named_and_counted(tmp_path):
     folder = write_folder(tmp_path, institution())
     path = folder / "results.csv"
@@ -282,7 +302,7 @@ def test_a_truncated_parquet_file_is_one_fault(tmp_path):
     path = folder / "attendance.parquet"
     write_parquet(path, tables["attendance"])
     path.write_bytes(path.read_bytes()[:-30])
-    assert the(check(folder), "file_unreadable").table == "attendance"
+    assert the(check(folder), "file_truncated").table == "attendance"
 
 
 def test_parquet_that_is_damaged_within_is_one_fault_and_the_other_tables_are_checked(tmp_path):
