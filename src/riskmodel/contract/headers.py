@@ -28,7 +28,8 @@ COLUMN_NAMES: Mapping[str, Mapping[str, str]] = {
         "enrolled_on": "enrolledon aanmelddatum datumaanmelding aanmeldingsdatum inschrijfdatum datuminschrijving inschrijvingsdatum applicationdate registrationdate",
         "left_on": "lefton uitschrijfdatum datumuitschrijving uitschrijvingsdatum vertrekdatum einddatum datumuit datumuitstroom uitstroomdatum "
         "einddatuminschrijving withdrawaldate enddate",
-        "left_known_on": "leftknownon uitschrijvinggeregistreerdop uitschrijvingverwerktop uitschrijvingbekendop mutatiedatum verwerktop",
+        "left_known_on": "leftknownon uitschrijvinggeregistreerdop uitschrijvingverwerktop uitschrijvingbekendop mutatiedatum verwerktop "
+        "datumverwerkinguitschrijving verwerkingsdatumuitschrijving datumuitschrijvingverwerkt datumregistratieuitschrijving registratiedatumuitschrijving",
         "prior_education": "prioreducation vooropleiding hoogstevooropleiding vooropl soortvooropleiding vooropleidingsoort vooropleidingtype highesteducation",
         "prior_education_related": "prioreducationrelated verwant verwantevooropleiding vooropleidingverwant verwantschap related",
         "intake_check": "intakecheck studiekeuzecheck skc uitslagskc adviesskc skcadvies studiekeuzeadvies matching",
@@ -105,7 +106,7 @@ _GRADES = (
 )  # fmt: skip
 _PRESENCE = (
     ("1", "aanwezig a present p ja j yes y true waar x telaat late online"),
-    ("0", "afwezig absent nee n no false onwaar ziek afgemeld geoorloofd ongeoorloofd verzuim"),
+    ("0", "afwezig absent nee n no false onwaar ziek afgemeld geoorloofd ongeoorloofd verzuim ziekgemeld"),
 )  # fmt: skip
 
 
@@ -150,5 +151,16 @@ def status_of_grade(value: str) -> str | None:
 
 
 def presence_of(value: str) -> str | None:
-    """Give '1' or '0' for a word that tells presence; None where that can't be told."""
-    return _by_word(value, _PRESENCE)
+    """Give '1' or '0' for words that tell presence, such as 'Geoorloofd afwezig'; None where that can't be told."""
+    whole = _by_word(value, _PRESENCE)
+    if whole is not None:
+        return whole
+    # Single letters say something only on their own.
+    parts = [part for part in re.findall(r"[a-z]+", value.lower()) if len(part) > 2]
+    found = {meaning for part in parts if (meaning := _by_word(part, _PRESENCE)) is not None}
+    denied = bool({"niet", "not"} & set(parts))
+    if "0" in found:
+        return None if denied else "0"
+    if "1" in found:
+        return "0" if denied else "1"
+    return None

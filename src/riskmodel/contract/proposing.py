@@ -25,7 +25,7 @@ from riskmodel.resources import words_file
 from riskmodel.tables import ATTENDANCE_COLUMNS, ENROLMENT_COLUMNS, RESULT_COLUMNS
 
 _READ = (".parquet", ".xlsx", *TEXT_SUFFIXES)
-_NOT_TABLES = (FILE_NAME, "policy.toml", "settings.toml")
+_NOT_TABLES = (FILE_NAME, "policy.toml", "settings.toml", "truth")  # the last is what a synthetic institution hides
 _SAMPLE = 50_000
 _MOST_VALUES = 80
 _KINDS: Mapping[str, Mapping[str, str]] = {
@@ -257,6 +257,8 @@ class _Proposing:
             what, _ = error.finding.told("nl" if self.words["top"].startswith("Voor") else "en")
             self._say("file_unreadable", file=told, detail=what)
             return []
+        except duckdb.InterruptException:
+            raise
         except duckdb.Error as error:
             self._say("file_unreadable", file=told, detail=str(error).splitlines()[0])
             return []
@@ -300,7 +302,7 @@ class _Proposing:
             if canonical not in mapping and column_name not in mapping.values():
                 mapping[canonical] = column_name
                 sure -= likeness
-        return mapping, sure
+        return {canonical: mapping[canonical] for canonical in headers.COLUMN_NAMES[name] if canonical in mapping}, sure
 
     def _place(self, files: Sequence[_File]) -> None:
         """Take for each table the likeliest file, the surest choice first."""

@@ -329,4 +329,23 @@ def test_words_for_outcomes_grades_and_presence_are_recognised():
         "absent",
         None,
     ]
-    assert [presence_of(value) for value in ("Aanwezig", "ziek", "blauw")] == ["1", "0", None]
+    assert [presence_of(value) for value in ("Aanwezig", "ziek", "blauw", "N")] == ["1", "0", None, "0"]
+    told = (
+        "Geoorloofd afwezig",
+        "Afwezig (ziek gemeld)",
+        "niet aanwezig",
+        "aanwezig, te laat",
+        "niet geregistreerd",
+        "niet afwezig",
+        "les N.v.t.",
+    )
+    assert [presence_of(value) for value in told] == ["0", "0", "0", "1", None, None, None]
+
+
+def test_what_a_synthetic_institution_hides_is_not_looked_at(tmp_path):
+    folder = write_folder(tmp_path, institution())
+    (folder / "truth").mkdir()
+    write_csv(folder / "truth" / "outcomes.csv", institution()["outcomes"])
+    proposal = propose(folder)
+    assert proposal.placed["outcomes"] == "outcomes.csv"
+    assert "truth" not in proposal.text
