@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +48,45 @@ def browser(chromium_path: Path) -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=str(chromium_path), args=flags)
         yield started
         started.close()
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Give the maker of small disks from the options of a tmpfs; one that is there already is changed where its place is named.
+
+    Tests skip where the machine lets nobody mount.
+    """
+    made: list[Path] = []
+    command = shutil.which("mount")
+
+    def mounting(options: str, again: Path | None = None) -> Path:
+        place = again or tmp_path / f"disk-{len(made)}"
+        place.mkdir(exist_ok=True)
+        asked = f"remount,{options}" if again else options
+        if (
+            command is None
+            or subprocess.run([command, "-t", "tmpfs", "-o", asked, "tmpfs", place], capture_output=True, check=False).returncode
+        ):
+            pytest.skip("this machine lets nobody mount a small disk here")
+        if again is None:
+            made.append(place)
+        return place
+
+    yield mounting
+    for place in made:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.fixture
+def small_disk(mount: Callable[[str], Path]) -> Path:
+    """Give a folder on a disk of 64 kB."""
+    return mount("size=64k")
+
+
+@pytest.fixture
+def read_only(mount: Callable[[str], Path]) -> Path:
+    """Give a folder that nobody may write to, not even the system's keeper."""
+    return mount("size=64k,ro")
 
 
 def _real_data(variable: str, default: str) -> Path:

@@ -86,7 +86,7 @@ def promote(
         place = folder or Path(mlflow.get_run(version.run_id).data.tags["data_folder"])
         if folder is None and not place.is_dir():
             raise DataFault("the data folder is not there.", place=str(place), remedy="Name it: riskmodel promote FOLDER.")
-        read_definition(place)
+        read_definition(place)  # what would stop the refit is said before anything is judged
         verdicts[target] = judge(target, model.measured, read_policy(place))
         keep_verdict(mlflow, target, version.version, verdicts[target].reason, by)
         if verdicts[target].passed:

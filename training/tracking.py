@@ -67,11 +67,24 @@ def open_tracking(workspace: Workspace, *, make: bool = False) -> Any:
         raise writing_fault(error, workspace.folder) from error
     mlflow.set_tracking_uri(workspace.tracking_uri)
     mlflow.set_registry_uri(workspace.tracking_uri)
-    with _registry_faults(workspace):
+    with _registry_faults(workspace), _whole_or_not_at_all(workspace.registry):
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             workspace.artefacts.mkdir(parents=True, exist_ok=True)
             mlflow.create_experiment(EXPERIMENT, artifact_location=workspace.artefacts.resolve().as_uri())
     return mlflow
+
+
+@contextlib.contextmanager
+def _whole_or_not_at_all(registry: Path) -> Iterator[None]:
+    """Take away a registry whose first making was interrupted or ran out of room: half of one could not be used or mended."""
+    new = not registry.exists()
+    try:
+        yield
+    except BaseException:
+        if new:
+            for ending in ("", "-journal", "-wal", "-shm"):
+                registry.with_name(registry.name + ending).unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager

@@ -90,10 +90,11 @@ def _faults(engine: Engine) -> Iterator[None]:
     except SQLAlchemyError as error:
         if engine.dialect.name == "sqlite" and engine.url.database:
             require_writable(Path(engine.url.database).parent)
+        detail = (str(getattr(error, "orig", None) or "").splitlines() or [""])[0] or type(error).__name__
         raise RiskModelError(
-            f"the store can't be opened ({type(error).__name__}).",
+            f"the store can't be opened ({detail}).",
             place=engine.url.render_as_string(),
-            remedy="Check its address and rights.",
+            remedy="Check its address, your rights on it, and whether there is room.",
         ) from error
 
 

@@ -35,13 +35,17 @@ def read_policy(folder: Path) -> Policy:
     Raises
     ------
     ConfigurationFault
-        The file is no TOML or says something that cannot be.
+        The file can't be read, is no TOML or says something that cannot be.
     """
     path = folder / FILE_NAME
     if not path.exists():
         return Policy()
     try:
         return Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+    except OSError as error:
+        raise ConfigurationFault(
+            f"this file can't be read ({error.strerror}).", place=str(path), remedy="Check the rights on it."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationFault(f"this is not valid TOML: {error}.", place=str(path), remedy="Mend the line that is named.") from None
     except ValidationError as error:

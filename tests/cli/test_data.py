@@ -56,6 +56,13 @@ def test_json_is_all_that_is_printed(call, folder):
     assert [table["table"] for table in told["summary"]["tables"]] == ["enrolments", "attendance", "results", "outcomes"]
 
 
+def test_a_fault_in_the_invitation_rule_is_told_by_the_check_as_well(call, folder):
+    (folder / "policy.toml").write_text("capacity_share = 2", encoding="utf-8")
+    code, _, err = call("data", "check", folder)
+    assert code == 2
+    assert "policy.toml: capacity_share" in err
+
+
 def test_a_proposal_is_written_and_never_over_another(call, folder):
     code, _, err = call("data", "init", folder)
     assert code == 2
@@ -147,39 +154,35 @@ def test_a_read_only_target_is_told_and_nothing_is_lost(call, read_only, folder)
     assert "Traceback" not in out + err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal for another process")
-def test_an_interruption_in_the_middle_ends_with_130_and_leaves_nothing(tmp_path):
+@pytest.fixture(scope="module")
+def many_lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder whose lessons take a moment to check."""
     tables = institution(2000)
     day = dt.date(2024, 9, 10)
-    tables["attendance"] = [
-        {
-            "enrolment_id": f"e{place % 2000}",
-            "date": day,
-            "known_on": day,
-            "course": "vak",
-            "scheduled": 1,
-            "attended": 1,
-            "session_id": place,
-        }
-        for place in range(400_000)
-    ]
-    folder = write_folder(tmp_path / "data", tables)
-    scratch = tmp_path / "scratch"
+    shared = {"date": day, "known_on": day, "course": "vak", "scheduled": 1, "attended": 1}
+    tables["attendance"] = [{"enrolment_id": f"e{place % 2000}", **shared, "session_id": place} for place in range(400_000)]
+    return write_folder(tmp_path_factory.mktemp("many") / "data", tables)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal for another process")
+@pytest.mark.parametrize("seconds", [0.0, 0.15])
+def test_an_interruption_in_the_middle_of_a_check_ends_with_130_and_leaves_nothing(many_lessons, tmp_path, seconds):
+    scratch, told = tmp_path / "scratch", tmp_path / "told.txt"
     scratch.mkdir()
-    environment = {**os.environ, "TMPDIR": str(scratch)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "riskmodel", "data", "check", str(folder)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    with told.open("w", encoding="utf-8") as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "riskmodel", "data", "check", str(many_lessons)],
+            stderr=complaints,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(scratch)},
+        )
     deadline = time.monotonic() + 60
-    while not any(scratch.iterdir()) and time.monotonic() < deadline:
+    while "checking attendance" not in told.read_text(encoding="utf-8") and time.monotonic() < deadline:
         time.sleep(0.01)
+    time.sleep(seconds)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "riskmodel: Interrupted; nothing was left half-written." in err
+    assert process.wait(timeout=60) == 130
+    err = told.read_text(encoding="utf-8")
+    assert err.rstrip().endswith("Interrupted; nothing was left half-written.")
     assert "Traceback" not in err
     assert not any(scratch.iterdir())

@@ -35,10 +35,12 @@ def check(
 ) -> None:
     """Tell all findings of a data folder at once; exit code 2 where any of them stops."""
     from riskmodel.contract.dataset import check_dataset
+    from riskmodel.policy import read_policy
 
     with progress() as listener:
         report = check_dataset(folder, progress=listener, memory_limit=memory_limit)
     say(report.to_json(language.value) if json else report.to_text(language.value))
+    read_policy(folder)  # a fault in the invitation rule would stop training too
     if report.faults:
         raise typer.Exit(EXIT_FAULT)
 

@@ -39,6 +39,7 @@ from riskmodel.native import require_openmp
 
 EXIT_UNEXPECTED = 70
 EXIT_INTERRUPTED = 130
+_INTERRUPTED = "Interrupted; nothing was left half-written."
 
 app = typer.Typer(
     name="riskmodel",
@@ -115,18 +116,22 @@ def run(arguments: Sequence[str] | None = None) -> None:
         if code == EXIT_INTERRUPTED:  # what Typer makes of Ctrl-C
             raise KeyboardInterrupt
     except (KeyboardInterrupt, typer.Abort):
-        _fail(KeyboardInterrupt(), debug, "Interrupted; nothing was left half-written.", EXIT_INTERRUPTED)
+        _fail(KeyboardInterrupt(), debug, _INTERRUPTED, EXIT_INTERRUPTED)
     except typer.Exit as ending:
         sys.exit(ending.exit_code)
     except Exception as error:
         usage = getattr(error, "format_message", None)
         if usage is not None:
             _fail(error, debug, f"{usage().rstrip('.')}. See 'riskmodel --help'.", 2)
+        if _is_interruption(error):
+            _fail(KeyboardInterrupt(), debug, _INTERRUPTED, EXIT_INTERRUPTED)
         told = _told(error)
         if told is not None:
             _fail(error, debug, str(told), told.exit_code)
         what = f"This should not have happened ({type(error).__name__}: {_first_line(error)}). Please report it; --debug shows where."
         _fail(error, debug, what, EXIT_UNEXPECTED)
+    if code == EXIT_INTERRUPTED:  # Typer catches the interruption itself
+        _fail(KeyboardInterrupt(), debug, _INTERRUPTED, EXIT_INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -147,6 +152,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _is_interruption(error: Exception) -> bool:
+    """Tell whether a person stopped a query: DuckDB gives an error of its own instead of a KeyboardInterrupt."""
+    return any("query interrupted" in str(cause).lower() or type(cause).__name__ == "InterruptException" for cause in _causes(error))
+
+
 def _told(error: Exception) -> RiskModelError | None:
     """Give what a person can do about an error, where it is one of the machine's and not of the product."""
     for cause in _causes(error):
@@ -159,6 +169,7 @@ def _told(error: Exception) -> RiskModelError | None:
             errno.EACCES,
             errno.EPERM,
             errno.ENOTDIR,
+            errno.EEXIST,
         ):
             return writing_fault(cause, cause.filename or "this folder")
         text = str(cause).lower()
