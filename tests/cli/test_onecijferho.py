@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -160,6 +161,34 @@ def test_the_demo_can_be_made_in_that_layout_and_the_transparent_scenario_can_no
     code, _, err = call("data", "synth", tmp_path / "no", "--format", "1cho", "--scenario", "transparent")
     assert code == 2
     assert "1cijferHO can't hold" in err
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder on a disk of 16 kB."""
+    place, mount = tmp_path / "small", shutil.which("mount")
+    place.mkdir()
+    if (
+        mount is None
+        or subprocess.run([mount, "-t", "tmpfs", "-o", "size=16k", "tmpfs", place], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("this machine lets nobody mount a small disk here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_is_told_with_its_place_and_leaves_neither_folder_nor_key(
+    call: Call, delivery: Path, small_disk: Path, tmp_path: Path
+) -> None:
+    code, out, err = call("data", "import-1cho", delivery, small_disk / "history")
+    assert code == 2
+    assert f"{small_disk}" in err
+    assert "the disk is full" in err
+    assert "Traceback" not in out + err
+    assert not any(small_disk.iterdir())
+    assert not (tmp_path / "workspace").exists()
 
 
 @pytest.mark.slow

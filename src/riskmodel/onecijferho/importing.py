@@ -22,6 +22,7 @@ from riskmodel.contract.reading import connect, literal, quoted
 from riskmodel.errors import DataFault
 from riskmodel.files import atomic_folder
 from riskmodel.onecijferho import pseudonyms
+from riskmodel.onecijferho.faults import told
 from riskmodel.onecijferho.fields import FIELDS, SENSITIVE, column_name, find
 from riskmodel.onecijferho.history import DESTINATIONS, FIRST_FIELD, PRIOR_KINDS, Choices, History
 from riskmodel.onecijferho.layout import is_layout
@@ -131,6 +132,7 @@ def import_1cho(
         tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True) as scratch,
         connect(memory_limit) as connection,
         atomic_folder(target) as folder,
+        told(tempfile.gettempdir()),
     ):
         connection.execute(f"SET temp_directory = {literal(Path(scratch).as_posix())}")
         new_key = not key.exists()
@@ -315,7 +317,8 @@ class _Import:
 
     def _copy(self, name: str, sql: str) -> None:
         target = self.folder / f"{name}.parquet"
-        self.connection.execute(f"COPY ({sql}) TO {literal(target.as_posix())} (FORMAT parquet, COMPRESSION zstd)")
+        with told(self.folder.parent):
+            self.connection.execute(f"COPY ({sql}) TO {literal(target.as_posix())} (FORMAT parquet, COMPRESSION zstd)")
 
     def _cohorts(self) -> tuple[dict[str, Any], ...]:
         places = ", ".join(f"count(*) FILTER (WHERE destination = {literal(place)})" for place in DESTINATIONS)

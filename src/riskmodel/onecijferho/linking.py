@@ -18,6 +18,7 @@ from riskmodel.contract.reading import Unreadable, connect, literal, quoted, rea
 from riskmodel.errors import DataFault
 from riskmodel.files import atomic_folder
 from riskmodel.onecijferho import pseudonyms
+from riskmodel.onecijferho.faults import told
 from riskmodel.onecijferho.fields import plain
 
 _PERSON = ("persoonsgebondennummer", "pgn", "persoonsnummer", "personnumber", "person")
@@ -95,7 +96,7 @@ def link(
         connection.execute(f"SET temp_directory = {literal(Path(scratch).as_posix())}")
         listed, empty = _read_numbers(connection, numbers, Path(scratch), secret, person_column, student_column, sheet)
         linked = _match(connection, folder, numbers, listed, empty)
-        with atomic_folder(folder, replace=True) as place:
+        with atomic_folder(folder, replace=True) as place, told(folder):
             _rewrite(connection, folder, place)
             _note(place, linked)
     return linked
