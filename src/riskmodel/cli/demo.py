@@ -46,14 +46,14 @@ def demo(
             from training.train import train
 
             say("2/4 Training on two cohorts, measuring on the third, logging to MLflow")
-            train(data, workspace, read_recipe("blend"), progress=listener)
+            train(data, workspace, read_recipe("blend"), by=context.person(), progress=listener)
         else:
             say("2/4 Models: trained already")
         if not promoted:
             from training.promote import promote
 
             say("3/4 Holding the models against what schools do by hand, and promoting")
-            done = promote(workspace, progress=listener)
+            done = promote(workspace, by=context.person(), progress=listener)
             for verdict in done.verdicts.values():
                 say(verdict.told())
         else:

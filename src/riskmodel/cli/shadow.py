@@ -91,7 +91,7 @@ def report(
         if not known:
             continue
         target = known[0].facts.target
-        say(f"{name} ({target}), {len(known)} lists whose outcomes are known:")
+        say(f"{name} ({target}), {_lists(len(known))} with known outcomes:")
         for note in _notes(known, enrolments["cohort"], late_lists(known)):
             say(f"  Note: {note}")
         for each in known:
@@ -109,7 +109,7 @@ def report(
             remedy="Deliver outcomes with closed = true for their cohort in dataset.toml, then ask again.",
         )
     if waiting:
-        say(f"{waiting} lists wait for outcomes.")
+        say(f"{_lists(waiting)} still without outcomes.")
     if json_file is not None:
         with atomic_file(json_file) as temporary:
             temporary.write_text(json.dumps({"results": told}, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -152,3 +152,7 @@ def _percent(told: Any) -> str:
     if told.value != told.value:
         return "-"
     return f"{100 * told.value:.0f} % ({100 * told.low:.0f} to {100 * told.high:.0f})"
+
+
+def _lists(count: int) -> str:
+    return f"{count} list{'' if count == 1 else 's'}"
