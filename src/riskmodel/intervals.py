@@ -191,6 +191,9 @@ class Additive:
             raise ValueError("the parts of an interval differ in number")
         factor = np.zeros((len(coefficients), len(coefficients)))
         factor[np.tril_indices(len(coefficients))] = np.array(content["factor"], dtype=float)
+        numbers = (terms.mean, terms.scale, terms.knots, coefficients, slopes, factor)
+        if not all(np.isfinite(each).all() for each in numbers) or not (terms.scale > 0).all():
+            raise ValueError("an interval is made from finite numbers")
         return cls(terms, coefficients, factor, slopes, {str(name): float(value) for name, value in content["new_category"].items()})
 
 

@@ -168,6 +168,8 @@ def test_a_damaged_part_of_an_interval_is_refused(model: RiskModel) -> None:
             Additive.from_dict(told | {name: told[name][:-1]}, columns)
     with pytest.raises(ValueError, match="differ in number"):
         Additive.from_dict(told, 2)
+    with pytest.raises(ValueError, match="finite"):
+        Additive.from_dict(told | {"slopes": [float("inf"), *told["slopes"][1:]]}, columns)
 
 
 def _coverage(sets: int, students: int) -> None:
