@@ -15,12 +15,13 @@ import pandas as pd
 from riskmodel.baselines import prior_education_rates
 from riskmodel.contract.dataset import Dataset, load_dataset
 from riskmodel.contract.definition import DatasetDefinition
-from riskmodel.errors import ModelFault
+from riskmodel.errors import DataFault, ModelFault
 from riskmodel.families.recipe import Recipe
 from riskmodel.features import catalogue
 from riskmodel.features.context import ProgrammeContext
 from riskmodel.files import require_writable
 from riskmodel.landmarks import LandmarkFrames, landmark_frames
+from riskmodel.learning import SMALL, LearningCurve, require_enough
 from riskmodel.measuring import measure
 from riskmodel.model import ModelFacts, RiskModel, fit_model, with_measured
 from riskmodel.policy import Policy, read_policy
@@ -29,10 +30,16 @@ from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
 from training import plots
 from training.environment import MADE_FROM, made_from
+from training.learning import curve_of, learning_figure, shown_days
 from training.tracking import CHALLENGER, LIBRARIES, flat, log_model, open_tracking, registered_name, start_run
 
 EXPLAINED_ROWS = 50
 LARGEST_EXPLANATION_ERROR = 1e-9
+YEAR_ZERO = "year zero: no cohort is closed, so there is no outcome to learn from."
+UNTIL_THEN = (
+    "Until one is, list by the first-test rule (riskmodel score FOLDER --date DAY --output FILE --rule first-test), see whoever asks for a talk, "
+    "and keep collecting in this shape; what can't be collected afterwards are dates on which things became known."
+)
 
 
 @dataclass(frozen=True)
@@ -45,15 +52,25 @@ class Trained:
         With what was measured.
     run_id, version : str
         Where MLflow keeps it.
+    curve : LearningCurve or None
+        Whether another cohort would help; drawn where there are few students and a cohort was held out.
     """
 
     model: RiskModel
     run_id: str
     version: str
+    curve: LearningCurve | None = None
 
 
 def train(
-    folder: Path, workspace: Workspace, recipe: Recipe, *, targets: tuple[str, ...] = TARGETS, by: str = "", progress: Progress = silent
+    folder: Path,
+    workspace: Workspace,
+    recipe: Recipe,
+    *,
+    targets: tuple[str, ...] = TARGETS,
+    by: str = "",
+    note: Callable[[str], None] = lambda text: None,
+    progress: Progress = silent,
 ) -> dict[str, Trained]:
     """Fit, measure, log and register one challenger per target.
 
@@ -69,6 +86,8 @@ def train(
         What to fit.
     by : str
         Who trains; MLflow's own idea of the user by default.
+    note : callable
+        Told of each target that is left out while another is fitted, because too few left.
     progress : Progress
         Told what is being done.
 
@@ -86,9 +105,12 @@ def train(
     require_writable(workspace.folder)
     dataset = load_dataset(folder, progress=progress)
     policy = read_policy(folder)
-    labelled = landmark_frames(dataset, progress=progress)
     closed = dataset.definition.closed_cohorts
+    if not closed:
+        raise DataFault(YEAR_ZERO, place=str(folder), remedy=UNTIL_THEN)
+    labelled = landmark_frames(dataset, progress=progress)
     learnt, tested = (closed[:-1], closed[-1]) if len(closed) > 1 else (closed, "")
+    targets = _enough(labelled, learnt, targets, recipe, note)
     models = fit_targets(dataset, labelled, recipe, learnt, tested, targets=targets, progress=progress)
     mlflow = open_tracking(workspace, make=True)
     found = {}
@@ -98,9 +120,31 @@ def train(
         figures = {str(day): told for day, frame in test.items() if (told := measure(model, frame, day, policy.capacity_share))}
         model = with_measured(model, figures)
         progress(place, len(models), f"logging {target}")
-        found[target] = _log(mlflow, model, labelled, test, policy, folder, made_from(dataset, policy), by)
+        curve = None
+        if tested and max((told["students"] for told in figures.values()), default=SMALL) < SMALL:
+            day = shown_days(policy, model.landmarks)[-1]
+            curve = curve_of(labelled.frames, dataset.definition, learnt, tested, target, day, recipe)
+        found[target] = replace(_log(mlflow, model, labelled, test, policy, folder, made_from(dataset, policy), by, curve), curve=curve)
     progress(len(models), len(models), "trained")
     return found
+
+
+def _enough(
+    labelled: LandmarkFrames, learnt: tuple[str, ...], targets: tuple[str, ...], recipe: Recipe, note: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Give the targets with enough leavers; where none has, say so."""
+    frames = {day: frame[frame["cohort"].isin(learnt)] for day, frame in labelled.frames.items()}
+    refused: dict[str, DataFault] = {}
+    for target in targets:
+        try:
+            require_enough(frames, target, recipe.least_leavers)
+        except DataFault as error:
+            refused[target] = error
+    if len(refused) == len(targets):
+        raise refused[targets[0]]
+    for target, fault in refused.items():
+        note(f"{target}: {fault}")
+    return tuple(target for target in targets if target not in refused)
 
 
 def explanation_error(model: RiskModel, frames: Mapping[int, pd.DataFrame]) -> float:
@@ -210,6 +254,7 @@ def _log(
     folder: Path,
     made_from: dict[str, Any],
     by: str,
+    curve: LearningCurve | None,
 ) -> Trained:
     error = explanation_error(model, labelled.frames)
     with start_run(mlflow, f"{model.target}-{model.recipe.family}", by) as run:
@@ -229,6 +274,10 @@ def _log(
             for day, figures in model.measured.items():
                 mlflow.log_metrics(_numbers(figures), step=int(day))
             _log_plots(mlflow, model, {day: frame for day, frame in test.items() if str(day) in model.measured}, policy)
+        if curve is not None:
+            mlflow.log_dict(asdict(curve), "learning_curve.json")
+            figure = learning_figure(curve)
+            mlflow.log_figure(figure, "plots/learning_curve.png", save_kwargs={"dpi": 80})
         registered = log_model(mlflow, model, labelled.frames[model.landmarks[-1]])
         mlflow.MlflowClient().set_registered_model_alias(registered_name(model.target), CHALLENGER, registered)
         return Trained(replace(model, version=registered), run.info.run_id, registered)

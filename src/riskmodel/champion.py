@@ -53,7 +53,11 @@ def read_champions(folder: Path) -> dict[str, RiskModel]:
     """
     names = current(folder)
     if not names:
-        raise ModelFault("no model was promoted yet.", place=str(folder), remedy="Run 'riskmodel train' and 'riskmodel promote' first.")
+        raise ModelFault(
+            "no model was promoted yet.",
+            place=str(folder),
+            remedy="Run 'riskmodel train' and 'riskmodel promote' first, or list by the first-test rule: 'riskmodel score' with --rule first-test.",
+        )
     return {target: load_model(folder / name) for target, name in names.items()}
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from riskmodel.calibration import Platt, fit_platt, log_loss
+from riskmodel.calibration import Platt, fit_platt, partly_pooled, slope_error, with_slope
 from riskmodel.catalogue import Catalogue, Feature
 from riskmodel.certainty import Certainty, HowSure, fit_certainty
 from riskmodel.design import Design
@@ -33,6 +33,8 @@ FORMAT_VERSION = 1
 MODEL_FILE, CHECKSUM_FILE = "model.json", "checksums.json"
 LEAST_LEAVERS = 10
 LEAST_LEFT = 0.2
+# Standard errors by which another share of the blend must be better than the recipe's.
+BEYOND_DOUBT = 2.0
 _BLEND_GRID = tuple(round(0.1 * step, 1) for step in range(11))
 
 
@@ -458,11 +460,11 @@ def fit_model(
         known = frame[frame[target].notna()]
         return fit_certainty(known, sample.X, sample.y, design, catalogue, recipe.interval_level) if intervals else None
 
-    def fitted(landmark: int) -> tuple[Member, Certainty | None]:
+    def fitted(landmark: int) -> tuple[Member, Certainty | None, np.ndarray, np.ndarray]:
         # A landmark's matrix is made when its turn comes: that of a large institution is as large as all the rest.
         sample = _Sample.of(frames[landmark], target, design, landmark)
         parts = _fit_and_calibrate(sample, design, recipe.for_target(target))
-        return parts.member(sample, recipe, len(design.columns)), sure(landmark, sample)
+        return parts.member(sample, recipe, len(design.columns)), sure(landmark, sample), parts.out_of_fold, sample.y
 
     def keep(landmark: int, member: Member, told: Certainty | None) -> None:
         members[landmark] = member
@@ -478,10 +480,13 @@ def fit_model(
                 keep(landmark, parts.member(sample, recipe, len(design.columns)), sure(landmark, sample))
         else:
             progress(0, len(frames), f"fitting {target}")
-            for place, found in enumerate(in_order(fitted, sorted(frames))):
+            out_of_fold = []
+            for place, (member, told, margin, y) in enumerate(in_order(fitted, sorted(frames))):
                 landmark = sorted(frames)[place]
-                keep(landmark, *found)
+                keep(landmark, member, told)
+                out_of_fold.append((margin, y))
                 progress(place + 1, len(frames), f"fitted {target} at day {landmark}")
+            _pool_slopes([members[landmark] for landmark in sorted(frames)], out_of_fold)
     progress(1, 1, f"fitted {target}")
     return RiskModel(target, catalogue, design, members, recipe, facts or ModelFacts(), contexts=contexts or {}, certainty=certainty)
 
@@ -529,6 +534,7 @@ class _Parts:
     trees: str | None
     weight: float
     platt: Platt
+    out_of_fold: np.ndarray
 
     def member(self, sample: _Sample, recipe: Recipe, columns: int) -> Member:
         """Put the parts together with the background of one landmark: its training students, evenly thinned to the recipe's number."""
@@ -559,10 +565,19 @@ def _fit_and_calibrate(sample: _Sample, design: Design, recipe: Recipe) -> _Part
             out_of_fold[0, held] = logistic.decision(sample.X[held])
         if trees is not None:
             out_of_fold[1, held] = read_trees(trees, len(design.columns)).decision(sample.X[held])
-    weight = _blend_weight(out_of_fold, sample.y, recipe)
-    platt = fit_platt(weight * out_of_fold[0] + (1 - weight) * out_of_fold[1], sample.y)
+    weight = _blend_weight(out_of_fold, sample, recipe)
+    margin = weight * out_of_fold[0] + (1 - weight) * out_of_fold[1]
     logistic, trees = _fit_once(sample, design, recipe)
-    return _Parts(logistic, trees, weight, platt)
+    return _Parts(logistic, trees, weight, fit_platt(margin, sample.y), margin)
+
+
+def _pool_slopes(members: Sequence[Member], out_of_fold: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Let the landmarks lend each other strength in how steep their calibration is."""
+    slopes = np.array([member.platt.slope for member in members])
+    errors = np.array([slope_error(member.platt, *told) for member, told in zip(members, out_of_fold, strict=True)])
+    for member, slope, own, (margin, y) in zip(members, partly_pooled(slopes, errors), slopes, out_of_fold, strict=True):
+        if slope != own:
+            member.platt = with_slope(float(slope), margin, y)
 
 
 def _fit_once(sample: _Sample, design: Design, recipe: Recipe) -> tuple[Logistic | None, str | None]:
@@ -574,18 +589,30 @@ def _fit_once(sample: _Sample, design: Design, recipe: Recipe) -> tuple[Logistic
     return logistic, trees
 
 
-def _blend_weight(out_of_fold: np.ndarray, y: np.ndarray, recipe: Recipe) -> float:
+def _blend_weight(out_of_fold: np.ndarray, sample: _Sample, recipe: Recipe) -> float:
     if recipe.family == "logistic":
         return 1.0
     if recipe.family == "lightgbm":
         return 0.0
-    if isinstance(recipe.blend_weight, float):
-        return recipe.blend_weight
-    losses = {}
-    for weight in _BLEND_GRID:
+    own = recipe.blend_weight if isinstance(recipe.blend_weight, float) else None
+    if own is not None and (not recipe.share_moves or len(set(sample.cohort)) < 2):
+        return own
+    y = sample.y
+
+    def losses(weight: float) -> np.ndarray:
         margin = weight * out_of_fold[0] + (1 - weight) * out_of_fold[1]
-        losses[weight] = log_loss(fit_platt(margin, y).apply(margin), y)
-    return min(losses, key=lambda weight: (losses[weight], abs(weight - 0.5)))
+        margin = fit_platt(margin, y).apply(margin)
+        return np.asarray(np.logaddexp(0.0, margin) - y * margin)
+
+    told = {weight: losses(weight) for weight in _BLEND_GRID}
+    best = min(told, key=lambda weight: (told[weight].mean(), abs(weight - 0.5)))
+    if own is None:
+        return best
+    gain = losses(own) - told[best]
+    # In every cohort: thousands of students of one year say nothing of another year.
+    parts = [gain[sample.cohort == cohort] for cohort in set(sample.cohort)]
+    sure = all(len(part) > 1 and part.mean() > BEYOND_DOUBT * part.std(ddof=1) / np.sqrt(len(part)) for part in parts)
+    return best if sure else own
 
 
 def with_measured(model: RiskModel, measured: dict[str, Any], version: str = "") -> RiskModel:

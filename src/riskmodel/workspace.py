@@ -28,6 +28,11 @@ class Workspace:
         return self.folder / "mlruns"
 
     @property
+    def tuning(self) -> Path:
+        """The file that holds the trials of searches."""
+        return self.folder / "tuning.db"
+
+    @property
     def champion(self) -> Path:
         """The folder that `promote` writes and the service watches."""
         return self.folder / "champion"

@@ -318,3 +318,32 @@ def test_trees_that_are_no_text_of_lightgbm_are_refused(saved: Path) -> None:
     change(saved, "trees-28.txt", lambda _: b"a forest")
     with pytest.raises(ModelFault, match="no LightGBM text"):
         load_model(saved)
+
+
+def bent(students: int, seed: int, cohorts: tuple[str, ...]) -> pd.DataFrame:
+    """Give students whose risk is a step in attendance, which a straight line misses and a tree does not."""
+    random = np.random.default_rng(seed)
+    share = random.random(students)
+    risk = np.where(np.abs(share - 0.5) < 0.25, 0.7, 0.1)
+    frame = pd.DataFrame({"share": share, "leave": (random.random(students) < risk).astype(float)})
+    frame["student_id"] = [f"s{seed}-{place}" for place in range(students)]
+    return frame.assign(cohort=random.choice(list(cohorts), students))
+
+
+@pytest.mark.parametrize(
+    ("students", "cohorts", "moves", "kept"),
+    [
+        (4000, ("2020", "2021"), True, False),
+        (4000, ("2020", "2021"), False, True),
+        (4000, ("2020",), True, True),
+        (60, ("2020", "2021"), True, True),
+    ],
+)
+def test_the_share_of_a_blend_moves_only_where_each_of_several_cohorts_says_so_beyond_doubt(
+    students: int, cohorts: tuple[str, ...], moves: bool, kept: bool, recipe_of: RecipeOf
+) -> None:
+    catalogue = Catalogue([Feature("share", "declared", "number", "extra.share", "s", "s", "", "none", False, "made up for a test")])
+    recipe = recipe_of("blend", blend_weight=0.85, share_moves=moves)
+    weight = fit_model({28: bent(students, 3, cohorts)}, "leave", catalogue, recipe).members[28].weight
+    assert (weight == 0.85) == kept
+    assert kept or weight < 0.5

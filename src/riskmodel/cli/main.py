@@ -32,6 +32,7 @@ from riskmodel.cli import (
     signals,
     store,
     synth,
+    tuning,
 )
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
@@ -56,6 +57,8 @@ data.app.command("link")(onecijferho.link)
 app.add_typer(data.app, name="data")
 app.add_typer(shadow.app, name="shadow")
 app.command()(models.train)
+app.command()(tuning.tune)
+app.command("learning-curve")(models.learning_curve)
 app.command()(models.evaluate)
 app.command()(models.promote)
 app.command()(registry.rollback)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from riskmodel.cli.context import person, progress, say, workspace
+from riskmodel.cli.data import Language
 from riskmodel.errors import PromotionRefused
 from riskmodel.files import atomic_file
 
@@ -35,6 +36,7 @@ def train(
 ) -> None:
     """Fit models, measure them on the latest closed cohort, log them to MLflow, register them as challenger."""
     from riskmodel.families.recipe import read_recipe
+    from training.learning import told
     from training.train import train as run
 
     targets = _targets(target)
@@ -42,7 +44,7 @@ def train(
     if seed is not None:
         recipe = recipe.model_copy(update={"seed": seed})
     with progress() as listener:
-        trained = run(folder, workspace(), recipe, targets=targets, by=person(), progress=listener)
+        trained = run(folder, workspace(), recipe, targets=targets, by=person(), note=say, progress=listener)
     for name, result in trained.items():
         facts = result.model.facts
         learnt = ", ".join(facts.trained_on)
@@ -52,6 +54,8 @@ def train(
             continue
         say(f"{name}: version {result.version}, learnt from {learnt}, measured on {facts.tested_on}")
         _print_figures({"landmark": int(day), **figures} for day, figures in result.model.measured.items())
+        if result.curve is not None:
+            say(f"  {told(result.curve)}")
     say(f"See them with: mlflow ui --backend-store-uri {workspace().tracking_uri}")
 
 
@@ -79,6 +83,29 @@ def _found(row: Mapping[str, Any], figures: Mapping[str, Any] | None) -> float |
 
 def _cell(value: float | None, width: int) -> str:
     return ("-" if value is None else f"{value:.0f}").rjust(width)
+
+
+def learning_curve(
+    folder: Annotated[Path, _FOLDER],
+    target: Annotated[list[str] | None, _TARGET] = None,
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("learning-curve.html"),
+    language: Annotated[Language, typer.Option(help="Language of the page.")] = Language.EN,
+) -> None:
+    """Say whether another cohort would help, by learning from more and more students; with a picture."""
+    from riskmodel.errors import RiskModelError
+    from riskmodel.families.recipe import read_recipe
+    from training.learning import curves, learning_page, told
+
+    targets = _targets(target)
+    if output.suffix != ".html" or output.is_dir():
+        raise RiskModelError("the page is a file that ends in .html.", place=str(output), remedy="Name it so.")
+    with progress() as listener:
+        found = curves(folder, read_recipe("logistic"), targets=targets, progress=listener)
+    for curve in found.curves:
+        say(told(curve))
+    with atomic_file(output) as temporary:
+        temporary.write_text(learning_page(found, language.value), encoding="utf-8")
+    say(f"Written: {output}")
 
 
 def evaluate(

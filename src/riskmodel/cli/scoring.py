@@ -24,6 +24,12 @@ class Language(StrEnum):
     EN = "en"
 
 
+class Rule(StrEnum):
+    """Rules that list students without a model."""
+
+    FIRST_TEST = "first-test"
+
+
 def read_date(text: str) -> dt.date:
     """Read an ISO or a Dutch date.
 
@@ -46,8 +52,12 @@ def score(
     output: Annotated[Path, typer.Option(help="A .csv (for Excel, with semicolons), .xlsx, .parquet or .json file.")],
     language: Annotated[Language, typer.Option(help="Language of the reasons.")] = Language.NL,
     words: Annotated[Path | None, _WORDS] = None,
+    rule: Annotated[Rule | None, typer.Option(help="List by this rule instead: needs no model and no history, gives no scores.")] = None,
 ) -> None:
     """Score the students of a data folder on a date, with reasons in words, into a file."""
+    if rule is not None:
+        _list_by_first_test(folder, read_date(date), output, language)
+        return
     from riskmodel.champion import read_champions
     from riskmodel.contract.dataset import load_dataset
     from riskmodel.explain.words import load_words
@@ -67,6 +77,22 @@ def score(
         tables = as_tables(scored, models, dataset.definition, language.value, explained=target, words=phrases)
     written = write_output(tables, output)
     say(f"{len(scored.rows)} students scored on {on.isoformat()}, {len(scored.not_scored)} not (each with the reason).")
+    say(f"Written: {', '.join(map(str, written))}")
+
+
+def _list_by_first_test(folder: Path, on: dt.date, output: Path, language: Language) -> None:
+    from riskmodel.contract.dataset import load_dataset
+    from riskmodel.first_test import first_test_list
+    from riskmodel.output import check_output, write_output
+
+    check_output(output)
+    with progress() as listener:
+        tables = first_test_list(load_dataset(folder, progress=listener), on, language.value, listener)
+    written = write_output(tables, output)
+    say(
+        f"{len(tables['first_test'])} students failed or missed the first test as known on {on.isoformat()}; {len(tables['others'])} others."
+    )
+    say("This is a rule, not a model: it gives no score, and before the first test it lists nobody.")
     say(f"Written: {', '.join(map(str, written))}")
 
 

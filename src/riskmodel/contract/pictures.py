@@ -20,7 +20,8 @@ _HATCHES = ("", "//", "..", "xx")
 _WIDTH = 8.0
 
 
-def _drawing(height: float) -> tuple[Figure, Axes]:
+def drawing(height: float) -> tuple[Figure, Axes]:
+    """Give an empty picture as wide as a page, and its axes; heights are in inches."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -31,8 +32,8 @@ def _drawing(height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure, name: str) -> str:
-    """Give the picture without names of its own that another picture in the page would carry too."""
+def as_svg(figure: Figure, name: str) -> str:
+    """Give the picture as SVG, without names of its own that another picture in the page would carry too."""
     import matplotlib
 
     buffer = io.StringIO()
@@ -45,7 +46,7 @@ def _svg(figure: Figure, name: str) -> str:
 def bars(names: Sequence[str] | pd.Series, values: pd.Series, unit: str, *, upright: bool = False) -> str:
     """Draw a bar for each name; one without a value is named and left empty."""
     labels, lengths = [str(name) for name in names], [0.0 if value != value else float(value) for value in values]
-    figure, axes = _drawing(3.2 if upright else 0.6 + 0.28 * max(len(labels), 1))
+    figure, axes = drawing(3.2 if upright else 0.6 + 0.28 * max(len(labels), 1))
     places = list(range(len(labels)))
     if upright:
         axes.bar(places, lengths, color=COLOURS[0])
@@ -56,19 +57,19 @@ def bars(names: Sequence[str] | pd.Series, values: pd.Series, unit: str, *, upri
         axes.set_yticks(places, labels)
         axes.invert_yaxis()
         axes.set_xlabel(unit)
-    return _svg(figure, unit)
+    return as_svg(figure, unit)
 
 
 def lines(series: Mapping[str, tuple[Any, Any]], across: str, up: str, *, top: float = 100) -> str:
     """Draw a line for each name, upwards to `top`."""
-    figure, axes = _drawing(3.4)
+    figure, axes = drawing(3.4)
     for place, (name, (x, y)) in enumerate(series.items()):
         axes.plot(x, y, label=name, color=COLOURS[place % len(COLOURS)], linestyle=_STROKES[place % len(_STROKES)])
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.set_ylim(0, top)
     axes.legend(frameon=False, ncols=min(len(series), 4))
-    return _svg(figure, up)
+    return as_svg(figure, up)
 
 
 def spans(panels: Mapping[str, pd.DataFrame], across: str, up: str, *, zero: bool = False) -> str:
@@ -106,12 +107,12 @@ def spans(panels: Mapping[str, pd.DataFrame], across: str, up: str, *, zero: boo
         grid[0, 0].set_ylim(bottom=0)
     figure.supxlabel(across, fontsize=10)
     figure.supylabel(up, fontsize=10)
-    return _svg(figure, up)
+    return as_svg(figure, up)
 
 
 def stacked(names: Sequence[str], parts: Sequence[str], shares: pd.DataFrame, unit: str) -> str:
     """Draw for each name a bar that is parted in shares; the last part is what is not shown, in grey."""
-    figure, axes = _drawing(1.2 + 0.4 * max(len(names), 1))
+    figure, axes = drawing(1.2 + 0.4 * max(len(names), 1))
     places, begun = list(range(len(names))), [0.0] * len(names)
     colours = [*COLOURS[: len(parts) - 1], "#BBBBBB"]
     for place, part in enumerate(parts):
@@ -123,12 +124,12 @@ def stacked(names: Sequence[str], parts: Sequence[str], shares: pd.DataFrame, un
     axes.set_xlabel(unit)
     axes.set_xlim(0, 100)
     axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
-    return _svg(figure, unit)
+    return as_svg(figure, unit)
 
 
 def pairs(names: Sequence[str], sides: Mapping[str, Sequence[float]], unit: str) -> str:
     """Draw for each name one bar for each side; a value that is missing leaves its place empty."""
-    figure, axes = _drawing(1.2 + 0.45 * max(len(names), 1))
+    figure, axes = drawing(1.2 + 0.45 * max(len(names), 1))
     height = 0.8 / max(len(sides), 1)
     for place, (side, values) in enumerate(sides.items()):
         at = [each + (place - (len(sides) - 1) / 2) * height for each in range(len(names))]
@@ -138,12 +139,12 @@ def pairs(names: Sequence[str], sides: Mapping[str, Sequence[float]], unit: str)
     axes.invert_yaxis()
     axes.set_xlabel(unit)
     axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
-    return _svg(figure, unit)
+    return as_svg(figure, unit)
 
 
 def intervals(places: Sequence[str], sides: Mapping[str, Sequence[tuple[float, float, float]]], across: str, up: str) -> str:
     """Draw for each place one dot for each side, with the ends of its interval: (value, low, high); a line stands at nought for one side."""
-    figure, axes = _drawing(3.2)
+    figure, axes = drawing(3.2)
     for place, (side, values) in enumerate(sides.items()):
         at = [each + (place - (len(sides) - 1) / 2) * 0.18 for each in range(len(places))]
         below = [value - low for value, low, _ in values]
@@ -156,7 +157,7 @@ def intervals(places: Sequence[str], sides: Mapping[str, Sequence[tuple[float, f
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
-    return _svg(figure, up)
+    return as_svg(figure, up)
 
 
 def ranges(
@@ -192,4 +193,4 @@ def ranges(
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_title(title, fontsize=10, loc="left")
         axes.locator_params(axis="x", nbins=5)
-    return _svg(figure, "|".join(panels))
+    return as_svg(figure, "|".join(panels))

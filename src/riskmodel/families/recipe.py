@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -36,6 +36,34 @@ class BoostedParameters(_Part):
     row_fraction: float = Field(default=0.8, gt=0, le=1)
 
 
+class LogisticSearch(_Part):
+    """Values that a search may try for the logistic regression; none where it keeps the recipe's."""
+
+    l2: tuple[Annotated[float, Field(gt=0)], ...] = ()
+
+
+class BoostedSearch(_Part):
+    """Values that a search may try for the boosted trees; none where it keeps the recipe's."""
+
+    trees: tuple[Annotated[int, Field(ge=1, le=2000)], ...] = ()
+    learning_rate: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+    leaves: tuple[Annotated[int, Field(ge=2, le=8)], ...] = ()
+    least_students_in_leaf: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    l2: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    feature_fraction: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+    row_fraction: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+
+
+class Search(_Part):
+    """Values that a search may try, each of a parameter of the same name; fitting itself does not look at them."""
+
+    layout: tuple[Literal["per_landmark", "pooled"], ...] = ()
+    programme: tuple[bool, ...] = ()
+    blend_weight: tuple[Share, ...] = ()
+    logistic: LogisticSearch = LogisticSearch()
+    lightgbm: BoostedSearch = BoostedSearch()
+
+
 class Recipe(_Part):
     """How a model is fitted, apart from the data.
 
@@ -54,9 +82,14 @@ class Recipe(_Part):
     )
     programme: bool = Field(default=True, description="Whether the programme itself is a feature.")
     blend_weight: Share | dict[Literal["dropout", "leave"], Share] | None = None
+    share_moves: bool = Field(
+        default=False,
+        description="Whether the share is chosen anew where each of two cohorts or more, held out in turn, says beyond doubt that another is better.",
+    )
+    least_leavers: int = Field(default=30, ge=10, description="Fewest leavers, and stayers, at a landmark; with fewer, training says so.")
     logistic: LogisticParameters = LogisticParameters()
     lightgbm: BoostedParameters = BoostedParameters()
-    search: dict[str, Any] = Field(default_factory=dict, description="Ranges that a search may try; not used in fitting.")
+    search: Search = Search()
 
     def for_target(self, target: str) -> Recipe:
         """Give the recipe with the blend's share of one target alone."""
