@@ -29,7 +29,7 @@ from riskmodel.parallel import in_order
 from riskmodel.progress import Progress, silent
 
 FORMAT = "riskmodel"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MODEL_FILE, CHECKSUM_FILE = "model.json", "checksums.json"
 LEAST_LEAVERS = 10
 LEAST_LEFT = 0.2
@@ -353,6 +353,10 @@ def load_model(folder: Path) -> RiskModel:
             raise ModelFault("this is not a model of this product.", place=str(folder), remedy=remedy)
         if told["format_version"] > FORMAT_VERSION:
             raise ModelFault("this model was written by a newer version of the product.", place=str(folder), remedy="Upgrade riskmodel.")
+        if told["format_version"] < FORMAT_VERSION:
+            raise ModelFault(
+                "this model was written by an older version of the product.", place=str(folder), remedy="Train and promote anew."
+            )
         return _from_content(told, texts)
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name

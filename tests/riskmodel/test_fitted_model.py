@@ -288,6 +288,7 @@ def test_a_single_changed_byte_is_noticed(saved: Path, name: str) -> None:
     [
         (lambda told: told.update(format="other"), "not a model of this product"),
         (lambda told: told.update(format_version=99), "newer version"),
+        (lambda told: told.update(format_version=1), "older version"),
         (lambda told: told.pop("members"), "damaged"),
         (lambda told: told["members"]["28"].update(weight=float("nan")), "NaN"),
         (lambda told: told["members"]["28"].update(weight=float("inf")), "Infinity"),

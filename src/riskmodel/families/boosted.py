@@ -1,5 +1,8 @@
 """Boosted trees by LightGBM: monotone where the catalogue gives a direction, and so shallow that each tree is a small table.
 
+What is not known goes where the training mean goes, as in the logistic regression: that something is unknown says nothing by itself.
+Otherwise trees learn it from students who missed a test, and hold it against those whose programme has not tested yet.
+
 A fitted ensemble is LightGBM's own text. It is evaluated here from that text's splits, in the same double precision as LightGBM's, because
 a row's leaf depends only on which way each split goes; LightGBM itself is needed for fitting alone.
 """
@@ -11,12 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from riskmodel.design import rounded
 from riskmodel.errors import ModelFault
 from riskmodel.families.recipe import BoostedParameters
 
 MOST_SPLITS = 7
 FEW = 32
 _CHUNK = 4096
+_NAN, _NAN_LEFT = 8, 2  # bits of LightGBM's decision_type: NaN is unknown, and goes left
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ def fit_boosted(X: np.ndarray, y: np.ndarray, signs: np.ndarray, parameters: Boo
     Parameters
     ----------
     X : numpy.ndarray, shape (n, columns)
-        NaN where a value is not known.
+        NaN where a value is not known: it counts as the mean of those that are, here and when the trees are read.
     y : numpy.ndarray, shape (n,)
         1.0 or 0.0; never weighted by class, which would distort the probability.
     signs : numpy.ndarray, shape (columns,)
@@ -144,8 +149,28 @@ def fit_boosted(X: np.ndarray, y: np.ndarray, signs: np.ndarray, parameters: Boo
         "num_threads": threads,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(X, label=y, params={"verbosity": -1}, free_raw_data=True)
-    return str(lightgbm.train(settings, data, num_boost_round=parameters.trees).model_to_string())
+    missing = np.isnan(X)
+    mean = rounded(np.where(missing, 0.0, X).sum(axis=0) / np.maximum((~missing).sum(axis=0), 1))
+    data = lightgbm.Dataset(np.where(missing, mean, X), label=y, params={"verbosity": -1}, free_raw_data=True)
+    return _unknown_as(mean, str(lightgbm.train(settings, data, num_boost_round=parameters.trees).model_to_string()))
+
+
+def _unknown_as(usual: np.ndarray, text: str) -> str:
+    """Write into LightGBM's text that at each split an unknown value goes where the column's usual value goes."""
+    lines, column, threshold = [], [""], [""]
+    for line in text.split("\n"):
+        name, _, told = line.partition("=")
+        if name == "tree_sizes":  # lengths in bytes, which no longer hold; without them LightGBM reads tree by tree
+            continue
+        if name == "split_feature":
+            column = told.split()
+        elif name == "threshold":
+            threshold = told.split()
+        elif name == "decision_type" and told:
+            ways = (usual[int(place)] <= float(bound) for place, bound in zip(column, threshold, strict=True))
+            line = "decision_type=" + " ".join(str(_NAN | _NAN_LEFT if left else _NAN) for left in ways)
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def read_trees(text: str, columns: int) -> Trees:

@@ -20,27 +20,24 @@ SPARSE = 0.2
 class Logistic:
     """A fitted logistic regression over a design matrix.
 
-    Each column is standardised and where it is unknown counts as its training mean; whether it is unknown has a coefficient of its own.
-    So what a column adds depends on that column alone, and Shapley values are exact differences from the background's mean.
+    Each column is standardised, and where it is unknown counts as its training mean: that it is unknown says nothing by itself.
+    What a column adds depends on that column alone, and Shapley values are exact differences from the background's mean.
 
     Attributes
     ----------
     intercept : float
-    mean, scale, weight, unknown : numpy.ndarray, shape (columns,)
-        Training mean and standard deviation, coefficient of the standardised value, coefficient of being unknown.
+    mean, scale, weight : numpy.ndarray, shape (columns,)
+        Training mean and standard deviation, coefficient of the standardised value.
     """
 
     intercept: float
     mean: np.ndarray
     scale: np.ndarray
     weight: np.ndarray
-    unknown: np.ndarray
 
     def terms(self, X: np.ndarray) -> np.ndarray:
         """Give what each column adds to the log-odds, shape (n, columns)."""
-        missing = np.isnan(X)
-        Z = np.where(missing, 0.0, (X - self.mean) / self.scale)
-        return np.asarray(Z * self.weight + missing * self.unknown)
+        return np.asarray(np.where(np.isnan(X), 0.0, (X - self.mean) / self.scale) * self.weight)
 
     def decision(self, X: np.ndarray) -> np.ndarray:
         """Give log-odds, shape (n,)."""
@@ -48,13 +45,13 @@ class Logistic:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the parameters as plain numbers."""
-        arrays = {name: getattr(self, name).tolist() for name in ("mean", "scale", "weight", "unknown")}
+        arrays = {name: getattr(self, name).tolist() for name in ("mean", "scale", "weight")}
         return {"intercept": self.intercept, **arrays}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Logistic:
         """Take back what `to_dict` gave."""
-        arrays = {name: np.array(content[name], dtype=float) for name in ("mean", "scale", "weight", "unknown")}
+        arrays = {name: np.array(content[name], dtype=float) for name in ("mean", "scale", "weight")}
         return cls(float(content["intercept"]), **arrays)
 
 
@@ -84,22 +81,18 @@ def fit_logistic(X: np.ndarray, y: np.ndarray, signs: np.ndarray, l2: float) -> 
     scale = np.sqrt((np.where(missing, 0.0, X - mean) ** 2).sum(axis=0) / known)
     varies = scale > 1e-12
     scale = np.where(varies, scale, 1.0)
-    gaps = missing.mean(axis=0)
-    told = (gaps > 0) & (gaps < 1)
     # A programme is a column of few ones. Such columns are kept sparse, and what centring would make of their noughts is one number a column.
-    few = (gaps == 0) & ((filled != 0).mean(axis=0) < SPARSE)
+    few = ~missing.any(axis=0) & ((filled != 0).mean(axis=0) < SPARSE)
     dense = np.where(missing[:, ~few], 0.0, (X[:, ~few] - mean[~few]) / scale[~few])
-    A = np.column_stack([np.ones(n), dense, missing[:, told].astype(float)])
+    A = np.column_stack([np.ones(n), dense])
     B = csr_array(filled[:, few] / scale[few])
     shift = mean[few] / scale[few]
-    place = np.concatenate([[0], 1 + np.flatnonzero(~few), 1 + p + np.arange(int(told.sum()))])
+    place = np.concatenate([[0], 1 + np.flatnonzero(~few)])
     sparse = 1 + np.flatnonzero(few)
-    size = 1 + p + int(told.sum())
-    penalty = np.concatenate([[0.0], np.full(size - 1, l2)])
+    penalty = np.concatenate([[0.0], np.full(p, l2)])
     bounds: list[tuple[float | None, float | None]] = [(None, None)]
     for sign, free in zip(signs, varies, strict=True):
         bounds.append((0.0, 0.0) if not free else (0.0 if sign > 0 else None, 0.0 if sign < 0 else None))
-    bounds += [(None, None)] * int(told.sum())
 
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
         margin = A @ coefficients[place] + B @ coefficients[sparse] - shift @ coefficients[sparse]
@@ -111,9 +104,7 @@ def fit_logistic(X: np.ndarray, y: np.ndarray, signs: np.ndarray, l2: float) -> 
         return value / n, gradient / n
 
     base = np.clip(y.mean(), 1e-6, 1 - 1e-6)
-    first = np.zeros(size)
+    first = np.zeros(1 + p)
     first[0] = np.log(base / (1 - base))
     found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300, "ftol": 1e-11, "gtol": 1e-7})
-    unknown = np.zeros(p)
-    unknown[told] = found.x[p + 1 :]
-    return Logistic(float(found.x[0]), mean, scale, found.x[1 : p + 1], unknown)
+    return Logistic(float(found.x[0]), mean, scale, found.x[1:])

@@ -109,7 +109,7 @@ def build_with_context(
             own_tests[list(tests.RANKED)],
             own_declared[list(declared.compared(definition))],
         ]
-        context = ProgrammeContext(usual_figures(pd.concat(compared, axis=1)[began], place[began], tests.RANKED), held)
+        context = ProgrammeContext(usual_figures(pd.concat(compared, axis=1)[began], place[began], list(tests.RANKED)), held)
     facts = pd.DataFrame(
         {"fact_prior_education": enrolments["prior_education"], "fact_enrolled_days_before": lead["enrolment_lead_days"]}, index=index
     )

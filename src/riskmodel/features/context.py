@@ -17,6 +17,7 @@ DUE_SHARE = 0.5
 HELD_SHARE = 0.05
 EVERYONE = "*"
 QUANTILES = tuple(range(0, 101, 5))
+_DIGITS = 9  # of percentiles and of what is looked up among them, so that equal figures are equal
 
 TEST_COLUMNS = ("course", "test", "due", "first_day", "median_day", "grade_mean", "grade_sd", "points", "credits")
 
@@ -79,7 +80,7 @@ class ProgrammeContext:
         found = {}
         for figure in own.columns:
             points = self.medians(place, [f"{figure}@{quantile}" for quantile in QUANTILES]).to_numpy()
-            found[figure] = _rank_among(own[figure].to_numpy(dtype=float), points)
+            found[figure] = _rank_among(own[figure].to_numpy(dtype=float).round(_DIGITS), points)
         return pd.DataFrame(found, index=place.index)
 
     def for_cohort(self, cohort: str, like: str | None = None) -> ProgrammeContext:
@@ -190,7 +191,7 @@ def _spread(grouped: Any, ranked: Sequence[str]) -> pd.DataFrame:
     medians: pd.DataFrame = grouped.median()
     if not ranked:
         return medians
-    points = grouped[list(ranked)].quantile([quantile / 100 for quantile in QUANTILES]).unstack().round(9)
+    points = grouped[list(ranked)].quantile([quantile / 100 for quantile in QUANTILES]).unstack().round(_DIGITS)
     points.columns = [f"{figure}@{round(100 * quantile)}" for figure, quantile in points.columns]
     spread: pd.DataFrame = pd.concat([medians, points.reindex(medians.index)], axis=1)
     return spread

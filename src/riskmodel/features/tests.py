@@ -37,6 +37,9 @@ FEATURES = (
     Feature("tests_later_rank", "tests", "number", "tests_progress", "plaats in de opleiding naar hoe laat er getoetst is",
             "place in the programme by how late tests were taken", "share", "up", True,
             "A place among fellow students means the same in each programme, however strict its dates are."),
+    Feature("tests_points_rank", "tests", "number", "tests_progress", "plaats in de opleiding naar punten voor toetsen",
+            "place in the programme by points for tests", "share", "down", True,
+            "A place among fellow students means the same in each programme, however hard its tests are; large tests count for more."),
     Feature("grade_mean_vs_programme", "tests", "number", "grades", "gemiddeld cijfer naast de opleiding", "mean grade beside the programme's",
             "standard deviations", "down", True, _WHY),
     Feature("last_grade_vs_programme", "tests", "number", "grades", "laatste cijfer naast de opleiding", "last grade beside the programme's",
@@ -51,6 +54,7 @@ FACTS = {
     "fact_tests_due": "tests that were due in the programme, exemptions left out",
     "fact_tests_missed": "of these, not taken",
     "fact_tests_passed": "of these, passed",
+    "fact_tests_points": "share of the points that were to be had, tests weighed by their credits",
     "fact_first_test": "name of the first test that was due",
     "fact_first_test_grade": "grade of its first attempt",
     "fact_first_test_programme_grade": "the programme's mean grade for it",
@@ -61,7 +65,7 @@ FACTS = {
     "fact_credits_due": "credits that were to be had by then",
 }
 
-RANKED = ("tests_later_than_programme",)
+RANKED = {"tests_later_than_programme": "tests_later_rank", "fact_tests_points": "tests_points_rank"}
 LEAST_WEIGHT = 0.25  # a quiz that counts for less than a quarter of the largest test is no 'last grade'
 _KEY = ["course", "test"]
 Numbers = TypeVar("Numbers", pd.Series, np.ndarray)
@@ -185,7 +189,7 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: 
     pandas.DataFrame
         Indexed as `place`; null where no test was held, or due, yet.
     """
-    names = [*(feature.name for feature in FEATURES if feature.name != "tests_later_rank"), *FACTS]
+    names = [*(feature.name for feature in FEATURES if feature.name not in RANKED.values()), *FACTS]
     pairs = _pairs(taken, place, held, late)
     if pairs.empty:
         out = pd.DataFrame(np.nan, index=place.index, columns=names)
@@ -212,10 +216,13 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: 
     known_credits = each["credits"] > 0
     unweighted = total(one, ~known_credits) > 0
     size = np.where(unweighted[code], 1.0, each["credits"])
+    # For points a test without credits is practice, and counts where all tests are.
+    alike = (total(one, np.isnan(each["credits"])) > 0) | (total(one, known_credits) == 0)
+    weight = np.where(alike[code], 1.0, each["credits"])
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(each["grade_sd"] > 0, (each["first_grade"] - each["grade_mean"]) / each["grade_sd"], np.nan)
     has_z = ~np.isnan(z)
-    points = np.where(graded, _points(each["first_grade"], scale), 0.0) - each["points"]
+    points = np.where(graded, _points(each["first_grade"], scale), 0.0)
     comparable = ~np.isnan(each["points"]) & (graded | ~is_taken)
     largest = np.zeros(len(place))
     np.maximum.at(largest, code, size)
@@ -230,12 +237,12 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: 
     earned = total(np.nan_to_num(each["credits"]), due & is_passed)
     nothing = asked == 0
     columns = {
-        "first_test_passed": at(first[is_taken[first]], each["first_passed"]),
+        "first_test_passed": at(first, np.where(is_taken, each["first_passed"], 0.0)),
         "first_test_missed": at(first, 1.0 - is_taken),
         "first_test_grade_vs_programme": at(first, z),
         "tests_missed_share": over(total(size, due & ~is_taken), due_size),
         "tests_passed_share": over(total(size, due & is_passed), due_size),
-        "tests_points_vs_programme": np.where(total(one, comparable) > 0, total(points, comparable), np.nan),
+        "tests_points_vs_programme": np.where(total(one, comparable) > 0, total(points - each["points"], comparable), np.nan),
         "tests_later_than_programme": over(total(each["own_day"] - each["median_day"], due & is_taken), total(one, due & is_taken)),
         "grade_mean_vs_programme": over(total(z * size, has_z), total(size, has_z)),
         "last_grade_vs_programme": at(last, z),
@@ -244,6 +251,7 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: 
         "fact_tests_due": np.where(nothing, np.nan, asked),
         "fact_tests_missed": np.where(nothing, np.nan, total(one, due & ~is_taken)),
         "fact_tests_passed": np.where(nothing, np.nan, total(one, due & is_passed)),
+        "fact_tests_points": over(total(weight * points, comparable), total(weight, comparable)),
         "fact_first_test_grade": at(first, each["first_grade"]),
         "fact_first_test_programme_grade": at(first, each["grade_mean"]),
         "fact_first_test_status": at(first, np.where(is_taken, each["first_passed"], -1.0)),
@@ -280,7 +288,7 @@ def _pairs(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: p
 
 
 def compare(own: pd.DataFrame, context: ProgrammeContext, place: pd.DataFrame) -> pd.DataFrame:
-    """Add the place among the programme's students.
+    """Add places among the programme's students.
 
     Parameters
     ----------
@@ -291,5 +299,4 @@ def compare(own: pd.DataFrame, context: ProgrammeContext, place: pd.DataFrame) -
     place : pandas.DataFrame
         cohort and programme, same index.
     """
-    ranks = context.ranks(place, own[list(RANKED)])
-    return own.assign(tests_later_rank=ranks["tests_later_than_programme"])
+    return own.join(context.ranks(place, own[list(RANKED)]).rename(columns=RANKED))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from riskmodel.design import rounded
 from riskmodel.errors import ModelFault
 from riskmodel.families.boosted import fit_boosted, read_trees
 from riskmodel.families.recipe import BoostedParameters
@@ -44,6 +45,30 @@ def test_decisions_are_lightgbms_own_also_on_a_threshold_and_where_a_value_is_un
     for values in (rows, on_threshold, np.nextafter(on_threshold, np.inf), np.full((1, COLUMNS), math.nan), np.zeros((1, COLUMNS))):
         expected = lightgbm.Booster(model_str=text).predict(values, raw_score=True, num_threads=1)
         np.testing.assert_allclose(trees.decision(values), expected, rtol=0, atol=1e-12)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([(0.0, 0.2, 0.5, 0.0), (0.0, 0.0, 0.0, 0.0), (0.0, 0.3, 1.0, 0.6)]))
+def test_an_unknown_value_counts_as_the_mean_of_the_known_ones_whether_or_not_training_had_any(seed: int, gaps: tuple[float, ...]) -> None:
+    X, y = sample(seed, gaps)
+    parameters = BoostedParameters(trees=10, learning_rate=0.3, leaves=6, least_students_in_leaf=5, l2=0.5)
+    trees = read_trees(fit_boosted(X, y, np.zeros(COLUMNS, dtype=int), parameters, seed=1, threads=1), COLUMNS)
+    known = ~np.isnan(X)
+    mean = rounded(np.where(known, X, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+    rows = np.random.default_rng(seed + 1).normal(size=(60, COLUMNS))
+    rows[np.random.default_rng(seed + 2).random(rows.shape) < 0.5] = np.nan
+    assert (trees.decision(rows) == trees.decision(np.where(np.isnan(rows), mean, rows))).all()
+
+
+def test_being_unknown_is_not_held_against_anybody() -> None:
+    random = np.random.default_rng(7)
+    y = np.repeat([0.0, 1.0], 150)
+    X = random.normal(size=(300, COLUMNS))
+    X[:, 1] = np.where(y > 0, np.nan, 0.5 + 0.001 * X[:, 1])  # who leaves has no grade; all the others have the same
+    parameters = BoostedParameters(trees=20, learning_rate=0.3, leaves=4, least_students_in_leaf=5, l2=0.5)
+    trees = read_trees(fit_boosted(X, y, np.array([0, -1, 0, 0]), parameters, seed=1, threads=1), COLUMNS)
+    told = np.array([[0.0, 0.0, 0.0, 0.0], [0.0, np.nan, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
+    low, unknown, high = trees.decision(told)
+    assert low >= unknown >= high
 
 
 @given(st.integers(0, 10**6), st.floats(-3, 3), st.floats(0, 3))

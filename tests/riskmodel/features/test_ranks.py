@@ -25,6 +25,7 @@ def test_the_lowest_stands_at_nought_the_highest_at_one_and_the_middle_between()
 
 def test_equal_figures_stand_in_the_middle_of_their_like() -> None:
     assert list(ranks([3.0] * 10, [3.0, 2.0, 4.0])) == [0.5, 0.0, 1.0]
+    assert list(ranks([1.0, *[8.5 / 15] * 4, 0.0], [8.5 / 15])) == [0.5]
 
 
 def test_an_unknown_figure_has_no_place() -> None:

@@ -42,7 +42,7 @@ def test_a_programme_that_has_not_tested_yet_has_no_failed_tests(backend, result
 def test_whoever_has_no_result_of_a_test_that_was_due_has_missed_it(backend):
     told = features(backend, everybody(20, but=("e5",))).loc["e5"]
     assert told["first_test_missed"] == 1
-    assert np.isnan(told["first_test_passed"])
+    assert told["first_test_passed"] == 0
     assert np.isnan(told["first_test_grade_vs_programme"])
     assert told["fact_first_test_status"] == -1
     assert told["tests_missed_share"] == 1
@@ -208,6 +208,24 @@ def test_points_of_tests_that_few_have_taken_count_and_nobody_has_missed_those(b
     assert told["tests_missed_share"].isna().all()
     assert told.loc["e0", "tests_points_vs_programme"] == pytest.approx(1 - 5 / 20)
     assert told.loc["e9", "tests_points_vs_programme"] == pytest.approx(-5 / 20)
+
+
+def test_points_that_were_to_be_had_weigh_by_credits_and_give_a_place_in_the_programme(backend):
+    rows = [
+        *everybody(20, "a", 6.4, credits=10.0),
+        *everybody(30, "b", 5.5, credits=5.0, but=("e5",)),
+        result("e5", 30, "b", 10.0, credits=5.0),
+    ]
+    told = features(backend, [row for row in rows if (row["enrolment_id"], row["test"]) != ("e0", "a")])
+    # 6.4 is 0.6 of the scale from 1 to 10 and 5.5 is 0.5 of it; e0 missed the large test.
+    assert told["fact_tests_points"].tolist() == pytest.approx([2.5 / 15, *[8.5 / 15] * 4, 11 / 15])
+    assert told["tests_points_rank"].tolist() == [0, *[0.5] * 4, 1]
+
+
+def test_points_of_tests_without_credits_all_count_alike(backend):
+    rows = [*everybody(20, "a", 10.0, but=("e5",)), *everybody(30, "b", 5.5)]
+    told = features(backend, rows)["fact_tests_points"]
+    assert told[["e0", "e5"]].tolist() == pytest.approx([0.75, 0.25])
 
 
 def test_neither_exemptions_nor_results_in_words_cost_points(backend):
