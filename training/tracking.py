@@ -140,9 +140,13 @@ def keep_verdict(mlflow: Any, target: str, number: str, reason: str, by: str) ->
         Why it was refused; empty where it passed.
     by : str
     """
-    told = {"gates": "refused" if reason else "passed", "gates_reason": reason, "gates_by": by, "gates_at": now()}
-    for key, value in told.items():
-        mlflow.MlflowClient().set_model_version_tag(registered_name(target), number, key, value)
+    client, name = mlflow.MlflowClient(), registered_name(target)
+    for key, value in {"gates": "refused" if reason else "passed", "gates_by": by, "gates_at": now()}.items():
+        client.set_model_version_tag(name, number, key, value)
+    if reason:
+        client.set_model_version_tag(name, number, "gates_reason", reason)
+    else:
+        client.delete_model_version_tag(name, number, "gates_reason")
 
 
 def nothing_trained(workspace: Workspace, target: str = "") -> ModelFault:

@@ -30,7 +30,7 @@ from serving.access.tokens import make_token
 from serving.store.weeks import now
 from training.promote import promote
 from training.registry import find_model, rollback
-from training.tracking import CHAMPION, open_tracking, registered_version
+from training.tracking import CHAMPION, keep_verdict, open_tracking, registered_version
 from training.train import train
 
 Call = Callable[..., tuple[int, str, str]]
@@ -179,6 +179,9 @@ def test_a_refused_challenger_is_listed_with_the_reason(shop: Shop, call: Call) 
     _, out, _ = call(shop.workspace, "models")
     assert "leave 3 was refused: the policy asks for day 84" in out
     assert current(shop.workspace.champion) == {"leave": "leave-4"}
+    keep_verdict(open_tracking(shop.workspace), "leave", "3", "", "grace")
+    _, out, _ = call(shop.workspace, "models")
+    assert "refused" not in out
 
 
 def test_the_login_is_who_did_it_where_nothing_else_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
