@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,14 @@ from riskmodel.drift import (
     Check,
     Compared,
     Level,
+    cluster_dispersion,
     compare_calibration,
     compare_categories,
     compare_numbers,
     compare_shares,
     judge,
+    over_dispersion,
+    widened,
     worst,
 )
 from riskmodel.errors import DataFault
@@ -44,6 +47,8 @@ from training.tracking import nothing_trained, open_tracking, start_run
 
 LEAST_STUDENTS = 50
 FEWEST = 10  # students of whom anything is told
+# What is compared with the programme's own median is centred anew each year and cannot drift; the figures that it comes from are watched.
+CENTRED_ANEW = "_vs_programme"
 # Longer than a school break, so that a holiday that moved by a week is no stop.
 BLOCK_DAYS = 14
 
@@ -213,16 +218,8 @@ def watch_model(
     sides = replace(sides, cohorts_now=cohorts)
     progress(2, 4, "comparing")
     checks: list[Check] = [*_feed(sides, watched, since, last)]
-    checks.append(
-        _about(
-            "composition",
-            "",
-            compare_categories(present["programme"], past["programme"]),
-            present,
-            past,
-            _spread_of(past, "programme", True),
-        )
-    )
+    told = compare_categories(present["programme"], past["programme"])
+    checks.append(_about("composition", "", told, present, past, _apart(past["programme"], past["cohort"], compare_categories)))
     checks.append(_unscored(sides, watched, present, past))
     checks += [check for feature in model.catalogue.values() for check in _feature(feature, present, past)]
     notes: list[str] = []
@@ -292,9 +289,10 @@ def _landmark(model: RiskModel, starts: pd.Series, since: dt.date, until: dt.dat
 
 
 def _about(
-    kind: str, name: str, compared: Compared, now: pd.DataFrame, before: pd.DataFrame, spread: float = math.nan, **detail: Any
+    kind: str, name: str, told: Compared, now: pd.DataFrame, before: pd.DataFrame, apart: tuple[float, float], **detail: Any
 ) -> Check:
-    return Check(kind, name, compared, len(now), len(before), spread, detail)
+    spread, dispersion = apart
+    return Check(kind, name, widened(told, dispersion), len(now), len(before), spread, detail)
 
 
 def _feed(sides: _Sides, watched: set[str], since: dt.date, until: dt.date) -> Iterator[Check]:
@@ -323,8 +321,7 @@ def _feed(sides: _Sides, watched: set[str], since: dt.date, until: dt.date) -> I
                 told = compare_shares(int((own > 0).sum()), len(own), int((earlier > 0).sum()), len(earlier))
                 yield Check("feed_stopped", str(programme), told, len(own), len(earlier), detail=days)
         told = compare_numbers(present.to_numpy(dtype=float), past.to_numpy(dtype=float))
-        spread = _spread(past, before["cohort"], compare_numbers)
-        yield Check("feed_changed", "", told, len(present), len(past), spread, days)
+        yield _about("feed_changed", "", told, now, before, _apart(past.astype(float), before["cohort"], compare_numbers), **days)
 
 
 def _blocks(dataset: Dataset, cohorts: Sequence[str], day: int) -> pd.DataFrame | None:
@@ -349,45 +346,33 @@ def _unscored(sides: _Sides, watched: set[str], present: pd.DataFrame, past: pd.
 
 def _feature(feature: Feature, now: pd.DataFrame, before: pd.DataFrame) -> Iterator[Check]:
     """Watch whether a feature is known as often as before, and whether its values are spread as before."""
-    here, there = now[feature.name], before[feature.name]
-    known = compare_shares(int(here.isna().sum()), len(here), int(there.isna().sum()), len(there))
-    lacking = _spread(there.isna().astype(float), before["cohort"], _shares)
-    yield _about("missing", feature.name, known, now, before, lacking)
-    yield _about(
-        "feature",
-        feature.name,
-        _by_kind(feature.kind, here, there),
-        now,
-        before,
-        _spread_of(before, feature.name, feature.kind == "category"),
-    )
-
-
-def _by_kind(kind: str, now: pd.Series, before: pd.Series) -> Compared:
-    if kind == "category":
-        return compare_categories(now.dropna(), before.dropna())
-    if kind == "flag":
-        return _shares(now.dropna().to_numpy(dtype=float), before.dropna().to_numpy(dtype=float))
-    return compare_numbers(now.to_numpy(dtype=float, na_value=np.nan), before.to_numpy(dtype=float, na_value=np.nan))
+    here, there, cohort = now[feature.name], before[feature.name], before["cohort"]
+    lacking = [side.isna().to_numpy(dtype=float) for side in (here, there)]
+    apart = _apart(pd.Series(lacking[1], index=there.index), cohort, _shares)
+    yield _about("missing", feature.name, _shares(*lacking), now, before, apart)
+    compare = {"category": compare_categories, "flag": _shares}.get(feature.kind, compare_numbers)
+    if feature.name.endswith(CENTRED_ANEW):
+        return
+    known = [side[side.notna()] for side in (here, there)]
+    values = [side.to_numpy(dtype=object if feature.kind == "category" else float) for side in known]
+    spread, dispersion = _apart(pd.Series(values[1], index=known[1].index), cohort[known[1].index], compare)
+    if feature.kind != "category":
+        dispersion = max(dispersion, cluster_dispersion(there.to_numpy(dtype=float), cohort.to_numpy(), before["programme"].to_numpy()))
+    apart = spread, dispersion
+    yield _about("feature", feature.name, compare(*values), now, before, apart)
 
 
 def _shares(now: np.ndarray, before: np.ndarray) -> Compared:
     return compare_shares(int((now > 0).sum()), len(now), int((before > 0).sum()), len(before))
 
 
-def _spread_of(before: pd.DataFrame, name: str, category: bool) -> float:
-    if category:
-        return _spread(before[name], before["cohort"], compare_categories)
-    return _spread(before[name].astype(float), before["cohort"], compare_numbers)
-
-
-def _spread(values: pd.Series, cohort: pd.Series, compare: Any) -> float:
-    """Give the largest distance of one cohort from the others; NaN where there is one."""
+def _apart(values: pd.Series, cohort: pd.Series, compare: Callable[[Any, Any], Compared]) -> tuple[float, float]:
+    """Give the largest distance of one earlier cohort from the others, NaN where there is one, and by how much chance is wider."""
     names = cohort.unique()
     if len(names) < 2:
-        return math.nan
-    apart = [compare(values[cohort == name].to_numpy(), values[cohort != name].to_numpy()).distance for name in names]
-    return max((each for each in apart if each == each), default=math.nan)
+        return math.nan, 1.0
+    told = [compare(values[cohort == name].to_numpy(), values[cohort != name].to_numpy()) for name in names]
+    return max((each.distance for each in told if each.distance == each.distance), default=math.nan), over_dispersion(told)
 
 
 def _listed(probability: np.ndarray, share: float) -> np.ndarray:

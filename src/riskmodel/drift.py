@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact, ks_2samp, norm
+from scipy.stats import chi2, chi2_contingency, false_discovery_control, fisher_exact, ks_2samp, norm
 
 Level = Literal["green", "amber", "red"]
 LEVELS: tuple[Level, ...] = ("green", "amber", "red")
@@ -21,6 +21,7 @@ OUTCOME_KINDS = ("calibration", "slope", "precision", "recall")
 # Chance lets a stable year leave green in one watch of a hundred, and turn red in one of a thousand.
 AMBER, RED = 0.01, 0.001
 _LEAST_EXPECTED = 5.0
+_SMALLEST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,64 @@ def compare_categories(now: Iterable[Any], before: Iterable[Any]) -> Compared:
         table = np.vstack([table, counts.to_numpy()[rare].sum(axis=0)])
     p = float(chi2_contingency(table, correction=False).pvalue) if len(table) > 1 else math.nan
     return Compared(float(shares[most, 0]), float(shares[most, 1]), float(np.abs(apart).sum() / 2), p, str(counts.index[most]))
+
+
+def over_dispersion(earlier: Sequence[Compared]) -> float:
+    """Tell by how much earlier cohorts differ among themselves beyond drawing students, at least 1.
+
+    Students of one cohort and programme share a timetable, a test and the median that they are compared with, so that cohorts differ more
+    than samples of independent students would. The mean over comparisons of one earlier cohort with the others, each as a chi-squared of one
+    degree of freedom with the same p, is 1 where they do not.
+
+    Parameters
+    ----------
+    earlier : sequence of Compared
+
+    References
+    ----------
+    McCullagh and Nelder (1989), 'Generalized Linear Models', 2nd edition, section 4.5: quasi-likelihood.
+    """
+    ps = np.array([each.p for each in earlier if each.p == each.p])
+    return max(1.0, float(chi2.isf(np.maximum(ps, _SMALLEST), 1).mean())) if len(ps) else 1.0
+
+
+def cluster_dispersion(values: np.ndarray, cluster: np.ndarray, within: np.ndarray) -> float:
+    """Tell by how much means of clusters differ beyond drawing students, at least 1: the ratio of mean squares between and within clusters.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n,)
+        Compared by rank, so that no far value weighs more than others; missing ones are left out.
+    cluster : numpy.ndarray, shape (n,)
+        Students who share what happens to them, e.g. a programme's cohort.
+    within : numpy.ndarray, shape (n,)
+        What clusters of one kind have in common, e.g. the programme: what lasts from cohort to cohort is no dispersion.
+
+    Returns
+    -------
+    float
+        1 where no kind has two clusters.
+
+    References
+    ----------
+    Kish (1965), 'Survey Sampling': the design effect, here by one-way analysis of variance on ranks.
+    """
+    frame = pd.DataFrame({"value": pd.Series(values).rank(), "cluster": cluster, "within": within}).dropna()
+    cells = frame.groupby(["within", "cluster"], observed=True)["value"].agg(["size", "mean", "var"])
+    kinds = frame.groupby("within", observed=True)["value"].mean()
+    between = float((cells["size"] * (cells["mean"] - kinds.reindex(cells.index.get_level_values("within")).to_numpy()) ** 2).sum())
+    inside = float(((cells["size"] - 1) * cells["var"].fillna(0.0)).sum())
+    free, left = len(cells) - len(kinds), len(frame) - len(cells)
+    if free < 1 or left < 1 or inside <= 0:
+        return 1.0
+    return max(1.0, (between / free) / (inside / left))
+
+
+def widened(compared: Compared, dispersion: float) -> Compared:
+    """Give the same comparison with chance as wide as earlier cohorts show it to be."""
+    if compared.p != compared.p or dispersion <= 1:
+        return compared
+    return replace(compared, p=float(chi2.sf(chi2.isf(max(compared.p, _SMALLEST), 1) / dispersion, 1)))
 
 
 def compare_calibration(y: np.ndarray, decision: np.ndarray, learnt_from: int) -> tuple[Compared, Compared]:

@@ -20,11 +20,14 @@ from riskmodel.drift import (
     KINDS,
     Check,
     Compared,
+    cluster_dispersion,
     compare_calibration,
     compare_categories,
     compare_numbers,
     compare_shares,
     judge,
+    over_dispersion,
+    widened,
     worst,
 )
 from riskmodel.drift_page import WatchTold, page
@@ -76,6 +79,28 @@ def test_calibration_is_the_cox_line_and_chance_is_wider_where_little_was_learnt
     assert slope.now == pytest.approx(calibration_line(y, decision)[0], abs=1e-3)
     assert large.p < 1e-4
     assert compare_calibration(y, decision, 100)[0].p > large.p
+
+
+def test_chance_is_as_wide_as_earlier_cohorts_show_it_to_be():
+    calm = [Compared(0, 0, 0.1, p) for p in (0.9, 0.5, 0.7)]
+    apart = [Compared(0, 0, 0.1, p) for p in (1e-4, 0.01, 1e-3)]
+    assert over_dispersion(calm) == 1.0
+    assert over_dispersion([]) == 1.0
+    assert over_dispersion(apart) == pytest.approx(np.mean([15.137, 6.635, 10.828]), abs=0.01)  # chi-squared of one degree of freedom
+    told = Compared(0, 0, 0.2, 1e-6)
+    assert widened(told, 1.0) == told
+    assert widened(told, over_dispersion(apart)).p == pytest.approx(0.1376, abs=0.002)  # 23.93 / 10.87
+    assert widened(told, 2.0).p > told.p
+
+
+def test_what_lasts_from_cohort_to_cohort_is_no_dispersion_and_what_befalls_one_is():
+    random = np.random.default_rng(3)
+    programme, cohort = np.repeat(["a", "b", "c"], 200), np.tile(np.repeat(["1", "2"], 100), 3)
+    lasting = random.normal(size=600) + 2.0 * (programme == "b")
+    assert cluster_dispersion(lasting, cohort, programme) < 3.5
+    befell = lasting + 1.5 * ((programme == "c") & (cohort == "2"))
+    assert cluster_dispersion(befell, cohort, programme) > 10
+    assert cluster_dispersion(lasting, np.repeat("1", 600), programme) == 1.0
 
 
 def test_red_asks_that_no_earlier_cohort_stood_so_far_from_the_others():
