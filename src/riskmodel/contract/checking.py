@@ -377,6 +377,11 @@ class DatasetCheck:
         columns = [*ENROLMENT_COLUMNS, *(f"extra_{extra.name}" for extra in extras)]
         relation = self._without_unreadable("placed_enrolments", breaking)
         self._apply("enrolments", raw, relation, rules, dict.fromkeys(columns, ""), {column: f"t.{column}" for column in columns})
+        left, untold = self._one(
+            "SELECT count(left_on), count(left_on) FILTER (WHERE left_known_on_told IS NULL) FROM placed_enrolments WHERE usable AND nth = 1"
+        )
+        if untold:
+            self._note_delay("enrolments", "left_known_on", untold, left, "leaving")
         self._enrolment_rows = raw
         self.connection.execute("CREATE OR REPLACE TABLE kept_enrolments AS SELECT * FROM clean_enrolments")
         self.connection.execute(
@@ -426,6 +431,19 @@ class DatasetCheck:
         select = {column: f"t.{column}" for column in ATTENDANCE_COLUMNS}
         select["known_on"] = f"coalesce(t.known_on, t.date + {self.definition.delays.attendance})"
         self._apply("attendance", raw, relation, rules, ATTENDANCE_COLUMNS, select, self._without_unreadable(view, breaking))
+        self._tell_delay("attendance", "attendance")
+
+    def _tell_delay(self, name: str, delay: str) -> None:
+        """Note that rows of the table checked last became known by the stated delay, where they do not say when."""
+        told = self._tables[-1]
+        share = told["missing"].get("known_on", 1.0)
+        rows = told["rows"] - told["set_apart"]
+        if share and rows:
+            self._note_delay(name, "known_on", round(share * rows), rows, delay)
+
+    def _note_delay(self, name: str, column: str, count: int, rows: int, delay: str) -> None:
+        figures = {"days": getattr(self.definition.delays, delay), "share": 100 * count / rows, "delay": delay}
+        self.findings.append(Finding("known_by_delay", "note", name, column, (), count, figures))
 
     @staticmethod
     def _without_unreadable(relation: str, breaking: Mapping[str, str]) -> str:
@@ -588,6 +606,7 @@ class DatasetCheck:
         select["known_on"] = f"coalesce(t.known_on, t.date + {self.definition.delays.extra})"
         relation = self._without_unreadable(self._with_enrolments(view), breaking)
         self._apply(name, raw, relation, self._dated_rules(), EXTRA_COLUMNS, select, self._without_unreadable(view, breaking))
+        self._tell_delay(name, "extra")
 
     # --- what was found ------------------------------------------------------------------------------------------------------------
 

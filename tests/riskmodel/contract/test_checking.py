@@ -438,6 +438,19 @@ def test_where_known_on_is_missing_the_stated_delay_is_added_and_grades_are_warn
     assert dataset.report.summary["grades_known_after_days"] == {"median": 11.0, "late": 11.0}
 
 
+def test_delays_that_are_taken_for_granted_are_noted_and_stop_nothing(tmp_path):
+    tables = institution()
+    for name, column in (("attendance", "known_on"), ("enrolments", "left_known_on")):
+        for row in tables[name]:
+            row.pop(column)
+    report = check(write_folder(tmp_path, tables, delays={"attendance": 3, "leaving": 21}))
+    assert report.warnings == report.faults == ()
+    told = {(finding.table, finding.severity, finding.figures["days"], finding.count) for finding in found(report, "known_by_delay")}
+    assert told == {("enrolments", "note", 21, 1), ("attendance", "note", 3, len(tables["attendance"]))}
+    assert "`delays.leaving`" in report.to_text("en")
+    assert "er worden 3 dagen bij de datum geteld" in report.to_text("nl")
+
+
 def test_known_on_governs_where_it_is_told(tmp_path):
     dataset = load_dataset(write_folder(tmp_path, institution(), delays={"attendance": 50, "results": 50}))
     frame = table_of(dataset, "results")
