@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from riskmodel.onecijferho.importing import Imported
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 LEFT_HBO, SWITCHED = 15.2, 18.6
 _SWITCHED = ("switched_inside", "same_programme_elsewhere", "switched_outside")
 _DROPPED = ("designated_institution", "no_enrolment")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made.
+
+    Attributes
+    ----------
+    institution, found_by : str
+        The institution, and how it was found out.
+    files : tuple of dict
+        Per file: name, layout, delivery, rows, unreadable.
+    cohorts : tuple of dict
+        Per cohort: label, closed, students, and per destination the count.
+    left_out : mapping of cause to count
+        Rows at the institution, and first-years, that are in no cohort.
+    unknown : mapping of column to count
+        Enrolments of which a column is not known.
+    absent : tuple of str
+        Fields that no file holds and that would have been used.
+    groups : tuple of str
+        Sensitive fields that went to `groups`.
+    new_key : bool
+        Whether the key was made by this import.
+    """
+
+    institution: str
+    found_by: str
+    files: tuple[Mapping[str, Any], ...]
+    cohorts: tuple[Mapping[str, Any], ...]
+    left_out: Mapping[str, int]
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    new_key: bool = False
 
 
 def report_lines(done: Imported) -> Iterator[str]:
