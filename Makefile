@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONUTF8=1 $(PY) -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all endurance check lock benchmark-quality benchmark-speed clean
+.PHONY: help install demo test test-all endurance check lock benchmark-quality benchmark-speed benchmark-training benchmark-transparent clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,13 @@ benchmark-quality: $(STAMP) ## what the models are worth on real data
 
 benchmark-speed: $(STAMP) ## how long it takes at national size
 	@$(PY) benchmarks/speed.py
+
+benchmark-training: $(STAMP) ## how long training takes, and how that grows
+	@$(PY) benchmarks/training_speed.py
+	@$(PY) benchmarks/training_speed.py --growth
+
+benchmark-transparent: $(STAMP) ## how near the models come to a known truth
+	@$(PY) benchmarks/transparent.py
 
 clean: ## remove what the commands above made
 	@rm -rf $(VENV) demo workspace .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
