@@ -34,6 +34,7 @@ _ASKS = {
 }
 # The cells of one group: invited or not, left or not; and the counts that are told or follow from them.
 _CELLS = ("found", "invited_stayed", "missed", "not_invited_stayed")
+_TOLD = ("students", "invited", "leavers", "found")
 _COUNTS = {
     "students": (1, 1, 1, 1), "invited": (1, 1, 0, 0), "leavers": (1, 0, 1, 0), "found": (1, 0, 0, 0),
     "missed": (0, 0, 1, 0), "invited_stayed": (0, 1, 0, 0), "not_invited": (0, 0, 1, 1), "stayed": (0, 1, 0, 1), "not_invited_stayed": (0, 0, 0, 1),
@@ -126,10 +127,7 @@ def audit(students: pd.DataFrame, groups: pd.DataFrame, alternatives: Sequence[L
     rows = []
     for place, (names, chosen) in enumerate(subsets):
         shown = {name: bool(told[place][position]) for position, name in enumerate(_COUNTS)}
-        known = {
-            name: int(counts[place] @ np.array(_COUNTS[name])) if shown[name] else None
-            for name in ("students", "invited", "leavers", "found")
-        }
+        known = {name: int(counts[place] @ np.array(_COUNTS[name])) if shown[name] else None for name in _TOLD}
         drawn = _drawn(draws, table, chosen.to_numpy())
         row: dict[str, Any] = {**names, **known}
         point = rates[tuple(names.values())]
@@ -140,7 +138,7 @@ def audit(students: pd.DataFrame, groups: pd.DataFrame, alternatives: Sequence[L
             row[each] = point[each] if shown["students"] and shown["leavers"] else np.nan
         rows.append(row)
     overall, figures = rows[0], pd.DataFrame(rows[1:])
-    for name in ("students", "invited", "leavers", "found"):
+    for name in _TOLD:
         figures[name] = figures[name].astype("Int64")
     differences = _differences(labels, table, figures)
     others = pd.DataFrame([_alternative(each, labels, table, figures, draws) for each in alternatives])
@@ -220,7 +218,8 @@ def _told(labels: pd.DataFrame, table: _Table, subsets: Sequence[tuple[Names, pd
     members = np.array([system.members(names, np.array(count_)) for names, _ in subsets for count_ in _COUNTS.values()])
     # Crossings go before single groups, and these before what is told of all students.
     depth = np.array([2 - bool(names["attribute"]) - bool(names["attribute_2"]) for names, _ in subsets])
-    told = protect(members, system.cells, same=system.same, worth=np.repeat(depth, len(_COUNTS)))
+    offered = np.tile([name in _TOLD for name in _COUNTS], len(subsets))
+    told = protect(members, system.cells, same=system.same, worth=np.repeat(depth, len(_COUNTS)), offered=offered)
     return told.reshape(len(subsets), len(_COUNTS))
 
 

@@ -11,7 +11,13 @@ _NOTHING = 1e-7
 
 
 def protect(
-    members: np.ndarray, cells: np.ndarray, *, same: np.ndarray | None = None, worth: np.ndarray | None = None, fewest: int = FEWEST
+    members: np.ndarray,
+    cells: np.ndarray,
+    *,
+    same: np.ndarray | None = None,
+    worth: np.ndarray | None = None,
+    offered: np.ndarray | None = None,
+    fewest: int = FEWEST,
 ) -> np.ndarray:
     """Tell which counts may be told.
 
@@ -29,6 +35,8 @@ def protect(
         What a reader knows of any such table: each row times the cells is nought. Two tables of the same students share their margins.
     worth : numpy.ndarray, shape (counts,), optional
         Where one of several counts must go, the one of the least worth goes, and of these the smallest.
+    offered : numpy.ndarray of bool, shape (counts,), optional
+        Counts that would be told at all; the others are protected where they are small, and never told. All by default.
     fewest : int
 
     Returns
@@ -42,11 +50,12 @@ def protect(
     the least; this one withholds the smallest count that the range hangs on, one by one, which is quick and may withhold more.
     """
     values = members @ cells
-    told = np.asarray(values >= fewest)
+    told = np.asarray(values >= fewest) if offered is None else np.asarray((values >= fewest) & offered)
+    could_be = told.copy()
     order = np.lexsort((values, np.zeros(len(values)) if worth is None else worth))
     place_in_order = np.empty(len(values), dtype=np.intp)
     place_in_order[order] = np.arange(len(values))
-    small = np.flatnonzero(~told)
+    small = np.flatnonzero(values < fewest)
     rows = csr_array(members.astype(float))
     relations = csr_array((0, members.shape[1])) if same is None else csr_array(same.astype(float))
     safe = False
@@ -56,6 +65,30 @@ def protect(
             while (held_by := _narrow(int(place), rows, values, told, relations, fewest)) is not None:
                 safe = False
                 told[held_by[np.argmin(place_in_order[held_by])]] = False
+    return _given_back(np.flatnonzero(could_be & ~told), order, told, small, rows, values, relations, worth, fewest)
+
+
+def _given_back(
+    withheld: np.ndarray,
+    order: np.ndarray,
+    told: np.ndarray,
+    small: np.ndarray,
+    rows: csr_array,
+    values: np.ndarray,
+    relations: csr_array,
+    worth: np.ndarray | None,
+    fewest: int,
+) -> np.ndarray:
+    """Tell again what was withheld in vain: what follows from the rest anyhow, and what is worth more than least and leaves each range wide."""
+    least = 0.0 if worth is None else float(np.min(worth))
+    for place in [each for each in order[::-1] if each in set(withheld)]:
+        low, high, _ = _range(int(place), rows, values, told, relations)
+        tried = told.copy()
+        tried[place] = True
+        follows = high - low < _NOTHING
+        valued = worth is not None and worth[place] > least
+        if follows or (valued and all(_narrow(int(each), rows, values, tried, relations, fewest) is None for each in small)):
+            told = tried
     return told
 
 
