@@ -71,9 +71,9 @@ def describe(dataset: Dataset, catalogue: Catalogue, language: Language = "en") 
     weeks, grades, outcomes = attendance_by_week(dataset), grade_counts(dataset), outcomes_by_prior_education(dataset)
     missing = columns[columns["missing"].notna() & (columns["missing"] > 0)]
     figures = [
-        _figure("cohorts", page, pictures.bars(cohorts["label"], cohorts["students"].where(cohorts["students"] >= FEWEST), page["students"]),
+        _figure("cohorts", page, pictures.bars(cohorts["label"], cohorts["students"].where(cohorts["students"] >= FEWEST), page["students"], width=pictures.NARROW),
                 _cohort_rows(cohorts, page)),
-        _figure("missing", page, pictures.bars(missing["table"] + "." + missing["column"], 100 * missing["missing"], page["percent_missing"]),
+        _figure("missing", page, pictures.bars(missing["table"] + "." + missing["column"], 100 * missing["missing"], page["percent_missing"], width=pictures.NARROW),
                 [[f"{row['table']}.{row['column']}", f"{100 * row['missing']:.1f} %"] for row in _records(missing)]),
     ]  # fmt: skip
     if weeks is not None and len(weeks):
@@ -82,11 +82,13 @@ def describe(dataset: Dataset, catalogue: Catalogue, language: Language = "en") 
         lines = {
             str(cohort): (list(every), 100 * part.set_index("week")["share"].reindex(every)) for cohort, part in weeks.groupby("cohort")
         }
-        figures.append(_figure("attendance", page, pictures.lines(lines, page["week"], page["percent_attended"]), rows))
+        figures.append(
+            _figure("attendance", page, pictures.lines(lines, page["week"], page["percent_attended"], width=pictures.NARROW), rows)
+        )
     if grades is not None and len(grades):
         grades["grade"] = grades["grade"].replace(words["statuses"])
         figures.append(
-            _figure("grades", page, pictures.bars(grades["grade"], grades["results"], page["results"], upright=True),
+            _figure("grades", page, pictures.bars(grades["grade"], grades["results"], page["results"], upright=True, width=pictures.NARROW),
                     [[str(row['grade']), _count(row['results'])] for row in _records(grades)])
         )  # fmt: skip
     if outcomes is not None:
@@ -97,7 +99,7 @@ def describe(dataset: Dataset, catalogue: Catalogue, language: Language = "en") 
         shares = 100 * cells.div(outcomes["students"], axis=0)
         shares["hidden"] = (100 - shares.sum(axis=1)).where(outcomes["students"].notna()).round(6)
         rows = [[name, *(_count(value) for value in row)] for name, row in zip(names, outcomes.to_numpy(), strict=True)]
-        picture = pictures.stacked(names, [*told, page["not_shown"]], shares, page["percent"])
+        picture = pictures.stacked(names, [*told, page["not_shown"]], shares, page["percent"], width=pictures.NARROW)
         figures.append(_figure("outcomes", page, picture, rows, [page["prior_education"], *told, page["students"]]))
     template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
         _TEMPLATE.read_text(encoding="utf-8")

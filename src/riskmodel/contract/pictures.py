@@ -18,14 +18,15 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _STROKES = ("-", "--", "-.", ":")
 _HATCHES = ("", "//", "..", "xx")
 _WIDTH = 8.0
+NARROW = 5.0  # words in a picture of this width can still be read where it shrinks to that of a phone
 
 
-def drawing(height: float) -> tuple[Figure, Axes]:
-    """Give an empty picture as wide as a page, and its axes; heights are in inches."""
+def drawing(height: float, width: float = _WIDTH) -> tuple[Figure, Axes]:
+    """Give an empty picture, as wide as a page unless said otherwise, and its axes; both measures are in inches."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
@@ -43,14 +44,14 @@ def as_svg(figure: Figure, name: str) -> str:
     return re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", text[text.index("<svg") :])
 
 
-def bars(names: Sequence[str] | pd.Series, values: pd.Series, unit: str, *, upright: bool = False) -> str:
+def bars(names: Sequence[str] | pd.Series, values: pd.Series, unit: str, *, upright: bool = False, width: float = _WIDTH) -> str:
     """Draw a bar for each name; one without a value is named and left empty."""
     labels, lengths = [str(name) for name in names], [0.0 if value != value else float(value) for value in values]
-    figure, axes = drawing(3.2 if upright else 0.6 + 0.28 * max(len(labels), 1))
+    figure, axes = drawing(3.2 if upright else 0.6 + 0.28 * max(len(labels), 1), width)
     places = list(range(len(labels)))
     if upright:
         axes.bar(places, lengths, color=COLOURS[0])
-        axes.set_xticks(places, labels, rotation=0 if len(labels) < 14 else 60)
+        axes.set_xticks(places, labels, rotation=0 if len(labels) * max(map(len, labels), default=0) < 12 * width else 60)
         axes.set_ylabel(unit)
     else:
         axes.barh(places, lengths, color=COLOURS[0])
@@ -60,15 +61,15 @@ def bars(names: Sequence[str] | pd.Series, values: pd.Series, unit: str, *, upri
     return as_svg(figure, unit)
 
 
-def lines(series: Mapping[str, tuple[Any, Any]], across: str, up: str, *, top: float = 100) -> str:
+def lines(series: Mapping[str, tuple[Any, Any]], across: str, up: str, *, top: float = 100, width: float = _WIDTH) -> str:
     """Draw a line for each name, upwards to `top`."""
-    figure, axes = drawing(3.4)
+    figure, axes = drawing(3.4, width)
     for place, (name, (x, y)) in enumerate(series.items()):
         axes.plot(x, y, label=name, color=COLOURS[place % len(COLOURS)], linestyle=_STROKES[place % len(_STROKES)])
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.set_ylim(0, top)
-    axes.legend(frameon=False, ncols=min(len(series), 4))
+    figure.legend(frameon=False, ncols=min(len(series), 3), loc="outside upper left")
     return as_svg(figure, up)
 
 
@@ -110,9 +111,9 @@ def spans(panels: Mapping[str, pd.DataFrame], across: str, up: str, *, zero: boo
     return as_svg(figure, up)
 
 
-def stacked(names: Sequence[str], parts: Sequence[str], shares: pd.DataFrame, unit: str) -> str:
+def stacked(names: Sequence[str], parts: Sequence[str], shares: pd.DataFrame, unit: str, *, width: float = _WIDTH) -> str:
     """Draw for each name a bar that is parted in shares; the last part is what is not shown, in grey."""
-    figure, axes = drawing(1.2 + 0.4 * max(len(names), 1))
+    figure, axes = drawing(1.4 + 0.4 * max(len(names), 1), width)
     places, begun = list(range(len(names))), [0.0] * len(names)
     colours = [*COLOURS[: len(parts) - 1], "#BBBBBB"]
     for place, part in enumerate(parts):
@@ -123,7 +124,7 @@ def stacked(names: Sequence[str], parts: Sequence[str], shares: pd.DataFrame, un
     axes.invert_yaxis()
     axes.set_xlabel(unit)
     axes.set_xlim(0, 100)
-    axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    figure.legend(frameon=False, ncols=2, loc="outside upper left")
     return as_svg(figure, unit)
 
 
