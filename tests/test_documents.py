@@ -32,6 +32,7 @@ def commands(page: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", [page for page in PAGES if page.exists() and commands(page)], ids=lambda page: page.name)
 def test_each_command_that_a_page_shows_works(page: Path, tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "data" / "synthetic", tmp_path / "data" / "synthetic")
