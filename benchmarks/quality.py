@@ -149,7 +149,7 @@ def _measure_target(
     programmes = tuple(sorted({name for frame in training.values() for name in frame["programme"]}))
     features = catalogue(dataset.definition, programmes if recipe.programme else ())
     rates = {str(day): prior_education_rates(frame, target) for day, frame in training.items()}
-    model = fit_model(training, target, features, recipe, facts=ModelFacts(prior_education_rates=rates))
+    model = fit_model(training, target, features, recipe, facts=ModelFacts(prior_education_rates=rates), intervals=False)
     design = Design.of(features)
     lines = []
     for day, frame in frames.items():

@@ -225,7 +225,7 @@ def watch_model(
     notes: list[str] = []
     scores: dict[str, list[float]] = {}
     if len(learnt) > 1:
-        rehearsals = {day: rehearse(before, model, learnt[-1], day, frames=frames_before) for day in days}
+        rehearsals = {day: rehearse(before, model, learnt[-1], day, whole=False, frames=frames_before) for day in days}
         scored, scores = _scores(rehearsals, frames_now, landmark, capacity_share)
         checks += scored
     else:

@@ -38,9 +38,12 @@ class Rehearsal:
     learnt: Mapping[int, pd.DataFrame]
 
     def without(self, features: Sequence[str]) -> np.ndarray:
-        """Fit the recipe anew without some features, or groups of features, and give the probabilities, shape (n,)."""
+        """Fit the recipe anew without some features, or groups of features, and give probabilities to rank by, shape (n,)."""
         catalogue = self.model.catalogue.without(features)
-        return fit_model(self.learnt, self.model.target, catalogue, self.model.recipe).probability(self.frame, self.landmark)
+        # Who is invited depends on the order alone, and that on the landmark's own members.
+        learnt = self.learnt if self.model.recipe.layout == "pooled" else {self.landmark: self.learnt[self.landmark]}
+        fitted = fit_model(learnt, self.model.target, catalogue, self.model.recipe, intervals=False)
+        return fitted.probability(self.frame, self.landmark)
 
 
 def rehearse(
@@ -49,6 +52,7 @@ def rehearse(
     cohort: str,
     landmark: int,
     *,
+    whole: bool = True,
     frames: Mapping[int, pd.DataFrame] | None = None,
     progress: Progress = silent,
 ) -> Rehearsal:
@@ -64,6 +68,9 @@ def rehearse(
         A closed cohort.
     landmark : int
         One of the model's landmarks.
+    whole : bool
+        Whether all landmarks are fitted, as training does: their slopes of calibration are drawn towards each other, so only then are the
+        probabilities those that training would have given. The order of students is the same either way.
     frames : mapping of landmark to pandas.DataFrame, optional
         What `riskmodel.landmarks.landmark_frames` gave for at least these cohorts and days; made here by default.
     progress : Progress
@@ -85,8 +92,7 @@ def rehearse(
             place=str(dataset.folder),
             remedy="Choose a later cohort, or add one.",
         )
-    # A model of all landmarks at once learns from all of them.
-    days = model.landmarks if model.recipe.layout == "pooled" else (landmark,)
+    days = model.landmarks if whole or model.recipe.layout == "pooled" else (landmark,)
     if frames is None or not set(days) <= set(frames):
         frames = landmark_frames(dataset, days, (*earlier, cohort), progress).frames
     lacking = [name for name in model.catalogue if name not in frames[landmark]]
@@ -103,5 +109,5 @@ def rehearse(
         raise DataFault(
             f"nobody of {cohort} has an outcome at day {landmark}.", place=str(dataset.folder), remedy="Choose another cohort or day."
         )
-    fitted = fit_model(learnt, model.target, model.catalogue, model.recipe)
+    fitted = fit_model(learnt, model.target, model.catalogue, model.recipe, intervals=False)
     return Rehearsal(fitted, landmark, frame, fitted.probability(frame, landmark), learnt)

@@ -170,7 +170,7 @@ class Validation:
             fold, days = self.folds[name], [day for fold_name, asked, day in self.cells if (fold_name, asked) == (name, target)]
             learnt = {day: fold.learnt[day] for day in days}
             programmes = tuple(sorted({each for frame in learnt.values() for each in frame["programme"]})) if recipe.programme else ()
-            model = fit_model(learnt, target, catalogue(self.definition, programmes), recipe)
+            model = fit_model(learnt, target, catalogue(self.definition, programmes), recipe, intervals=False)
             for day in days:
                 known = fold.held[day][fold.held[day][target].notna()]
                 y = known[target].to_numpy(dtype=float)

@@ -77,6 +77,7 @@ def test_a_coach_walks_from_the_list_to_a_student_and_back(page: Page, address: 
 
 def test_the_keyboard_alone_reaches_a_student(page: Page, address: str) -> None:
     walk_in(page, address)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Uitgenodigd deze week")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Naar de inhoud")).to_be_focused()
     page.keyboard.press("Enter")

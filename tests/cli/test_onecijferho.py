@@ -48,7 +48,7 @@ def test_a_delivery_becomes_a_data_set_that_can_be_checked_described_and_linked(
     code, out, _ = call("data", "check", target, "--json")
     told = json.loads(out)
     assert code == 0
-    assert told["findings"] == []
+    assert [finding["rule"] for finding in told["findings"] if finding["severity"] != "note"] == []
     assert told["summary"]["imported"]["institution"] == "99XX"
     code, out, _ = call("data", "describe", target)
     assert code == 0

@@ -17,9 +17,9 @@ from riskmodel.cli.context import options
 from riskmodel.cli.scoring import score
 from riskmodel.contract.dataset import load_dataset
 from riskmodel.scoring import score_dataset
-from serving import store
-from serving.app import create_app
-from tests.serving.conftest import Place
+from serving.store.tables import Student
+from serving.store.weeks import invited_students, latest_week
+from tests.serving.conftest import Place, entered
 from tests.serving.test_scores import request
 
 
@@ -72,21 +72,24 @@ def test_students_are_marked_as_the_models_say(place: Place) -> None:
 
 
 def test_the_coachs_page_tells_the_interval_and_what_is_unlike_earlier_years(place: Place) -> None:
-    engine = store.open_store(place.workspace.store_url)
-    with Session(engine) as session, session.begin():
-        week = store.latest_week(session)
+    store = place.store()
+    with Session(store.engine) as session, session.begin():
+        week = latest_week(session)
         assert week is not None
-        first, second, third = store.invited_students(session, week, None)[:3]
-        kept = {each.enrolment_id: dict(each.shown) for each in (first, second, third)}
-        first.shown = kept[first.enrolment_id] | {"unusual": {"nl": ["Opleiding: <b>nieuw</b>."], "en": ["Programme: new."]}}
-        second.shown = kept[second.enrolment_id] | {"unusual": {}}
-        third.shown = {name: value for name, value in kept[third.enrolment_id].items() if name not in ("interval", "unusual")}
-    with TestClient(create_app(place.settings())) as client:
+        listed = invited_students(session, store.keys, week, None)[:3]
+        kept = {each.enrolment_id: dict(each.row.shown) for each in listed}
+        numbers = {each.enrolment_id: each.row.id for each in listed}
+        first, second, third = (each.row for each in listed)
+        one, two, three = kept
+        first.shown = kept[one] | {"unusual": {"nl": ["Opleiding: <b>nieuw</b>."], "en": ["Programme: new."]}}
+        second.shown = kept[two] | {"unusual": {}}
+        third.shown = {name: value for name, value in kept[three].items() if name not in ("interval", "unusual")}
+    with entered(place.settings()) as client:
         pages = [client.get(f"/students/{each}").text for each in kept]
-    with Session(engine) as session, session.begin():
-        for each in store.invited_students(session, store.latest_week(session), None)[:3]:  # type: ignore[arg-type]
-            each.shown = kept[each.enrolment_id]
-    engine.dispose()
+    with Session(store.engine) as session, session.begin():
+        for enrolment, number in numbers.items():
+            session.get_one(Student, number).shown = kept[enrolment]
+    store.engine.dispose()
     unusual, usual, older = pages
     assert "Anders dan eerder" in unusual
     assert "Opleiding: &lt;b&gt;nieuw&lt;/b&gt;." in unusual
