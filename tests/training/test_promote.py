@@ -175,6 +175,7 @@ def test_of_a_hundred_noise_seeds_at_most_one_is_promoted(
     institution: MakeFolder, workspace_at: MakeWorkspace, policy: Callable[..., None], tmp_path: Path, quick: Recipe
 ) -> None:
     passed = [seed for seed in range(100) if _promoted_on_noise(seed, institution, workspace_at, policy, tmp_path / str(seed), quick)]
+    print(f"endurance: of 100 noise seeds {len(passed)} promoted")
     assert len(passed) <= 1, passed
 
 
