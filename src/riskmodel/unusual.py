@@ -56,6 +56,16 @@ class Range:
             return "known"
         return "below" if float(value) < self.low else "above" if float(value) > self.high else None
 
+    def outside(self, values: pd.Series, known: np.ndarray) -> np.ndarray:
+        """Tell over a whole column which values `look` finds unusual, shape (n,); `known` tells which are there at all."""
+        unknown = np.zeros(len(values), dtype=bool) if self.gaps else ~known
+        if self.categories:
+            return np.asarray(unknown | (known & ~values.isin(list(self.categories)).to_numpy()))
+        if self.low is None or self.high is None:
+            return unknown | known
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        return np.asarray(unknown | (numbers < self.low) | (numbers > self.high))
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -113,28 +123,20 @@ class Seen:
         """
         if len(frame) <= FEW_ROWS:
             return [self._look_at(row, later) for row in few_rows(frame)]
-        found: list[tuple[Unusual, ...]] = [()] * len(frame)
-        rows = np.flatnonzero(self._suspect(frame, later))
-        for place, row in zip(rows, frame[list(self.ranges)].iloc[rows].to_dict(orient="records"), strict=True):
-            found[place] = self._look_at({str(name): value for name, value in row.items()}, later)
-        return found
-
-    def _suspect(self, frame: pd.DataFrame, later: Seen | None) -> np.ndarray:
-        """Tell, over whole columns, which rows may hold something unusual."""
-        suspect, unknown = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=int)
+        found: dict[int, list[Unusual]] = {}
+        unknown = np.zeros(len(frame), dtype=int)
         for name, own in self.ranges.items():
             known = frame[name].notna().to_numpy()
-            if own.categories:
-                suspect |= known & ~frame[name].isin(list(own.categories)).to_numpy()
-            elif own.low is None or own.high is None:
-                suspect |= known
-            else:
-                values = frame[name].to_numpy(dtype=float, na_value=np.nan)
-                suspect |= (values < own.low) | (values > own.high)
-            if not own.gaps:
-                suspect |= ~known
+            rows = np.flatnonzero(own.outside(frame[name], known))
+            for place, value in zip(rows.tolist(), frame[name].iloc[rows].tolist(), strict=True):
+                kind = own.look(value)
+                if kind is not None and (later is None or later.ranges[name].look(value) is not None):
+                    found.setdefault(place, []).append(Unusual(kind, name))
             unknown += ~known
-        return suspect | (unknown > self._most(later))
+        most = self._most(later)
+        for place in np.flatnonzero(unknown > most).tolist():
+            found.setdefault(place, []).append(Unusual("many_unknown", count=int(unknown[place]), most=most))
+        return [tuple(found.get(place, ())) for place in range(len(frame))]
 
     def _most(self, later: Seen | None) -> int:
         return self.most_unknown if later is None else max(self.most_unknown, later.most_unknown)
