@@ -58,11 +58,11 @@ class Range:
 
     def outside(self, values: pd.Series, known: np.ndarray) -> np.ndarray:
         """Tell over a whole column which values `look` finds unusual, shape (n,); `known` tells which are there at all."""
-        unknown = np.zeros(len(values), dtype=bool) if self.gaps else ~known
+        unknown: np.ndarray = np.zeros(len(values), dtype=bool) if self.gaps else ~known
         if self.categories:
             return np.asarray(unknown | (known & ~values.isin(list(self.categories)).to_numpy()))
         if self.low is None or self.high is None:
-            return unknown | known
+            return np.asarray(unknown | known)
         numbers = values.to_numpy(dtype=float, na_value=np.nan)
         return np.asarray(unknown | (numbers < self.low) | (numbers > self.high))
 
