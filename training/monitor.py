@@ -31,6 +31,7 @@ from riskmodel.drift import (
     widened,
     worst,
 )
+from riskmodel.drift_page import WatchTold
 from riskmodel.errors import DataFault
 from riskmodel.files import writing_fault
 from riskmodel.frames import to_pandas
@@ -54,41 +55,18 @@ BLOCK_DAYS = 14
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What a watch saw.
+class Watch(WatchTold):
+    """What a watch saw: what its page tells, and the checks.
 
     Attributes
     ----------
-    institution, target, version : str
-    since, until : datetime.date
-        Students who reached the landmark on these days were watched.
-    landmark : int
-    cohorts, reference : tuple of str
-        Whom it watched, and whom the model learnt from.
-    students, reference_students : int
     checks : tuple of Check
         Judged, causes first.
-    scores : dict of name to list
-        Shares of students per tenth of probability, `now` and `before`, NaN under ten students; empty where they could not be compared.
     outcomes_known : bool
-    notes : tuple of str
-        Keys of what could not be watched.
     """
 
-    institution: str
-    target: str
-    version: str
-    since: dt.date
-    until: dt.date
-    landmark: int
-    cohorts: tuple[str, ...]
-    reference: tuple[str, ...]
-    students: int
-    reference_students: int
     checks: tuple[Check, ...]
-    scores: dict[str, list[float]]
     outcomes_known: bool
-    notes: tuple[str, ...]
 
     @property
     def level(self) -> Level:
@@ -240,8 +218,8 @@ def watch_model(
         notes.append("no_attendance")
     progress(4, 4, "watched")
     return Watch(
-        now.definition.name, model.target, model.version, since, last, landmark, cohorts, learnt, len(present), len(past), tuple(judge(checks)), scores,
-        outcomes, tuple(notes),
+        now.definition.name, model.target, model.version, since, last, landmark, cohorts, learnt, len(present), len(past), scores,
+        tuple(notes), tuple(judge(checks)), outcomes,
     )  # fmt: skip
 
 

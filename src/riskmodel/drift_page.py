@@ -23,12 +23,15 @@ class WatchTold:
     ----------
     institution, target, version : str
     since, until : datetime.date
+        Students who reached the landmark on these days were watched.
     landmark : int
     cohorts, reference : tuple of str
+        Whom it watched, and whom the model learnt from.
     students, reference_students : int
     scores : mapping of name to sequence of float
         Shares of students per tenth of probability, 'now' and 'before', NaN under ten students; empty where they could not be compared.
     notes : tuple of str
+        Keys of what could not be watched.
     """
 
     institution: str

@@ -33,7 +33,7 @@ def monitor(
 
     The exit code is 0 for green, 4 for amber and 5 for red.
     """
-    from riskmodel.drift_page import WatchTold, page, told
+    from riskmodel.drift_page import page, told
     from training.evaluate import best_registered
     from training.monitor import log_watch, write_prometheus
     from training.monitor import monitor as run
@@ -45,11 +45,7 @@ def monitor(
         found = best_registered(open_tracking(workspace()), watch.target)
         assert found is not None
         catalogue = found[1].catalogue
-        about = WatchTold(
-            watch.institution, watch.target, watch.version, watch.since, watch.until, watch.landmark, watch.cohorts, watch.reference,
-            watch.students, watch.reference_students, watch.scores, watch.notes,
-        )  # fmt: skip
-        html = page(watch.checks, about, catalogue, language.value)
+        html = page(watch.checks, watch, catalogue, language.value)
         place = output or workspace().folder / "monitoring" / f"{watch.target}-{watch.until.isoformat()}.html"
         with atomic_file(place) as temporary:
             temporary.write_text(html, encoding="utf-8")
