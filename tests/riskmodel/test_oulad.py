@@ -142,6 +142,8 @@ def test_the_real_tables_pass_the_check_and_carry_every_feature(oulad_folder: Pa
 
 # Missed by the default recipe, as docs/quality.md tells: how far below the yardstick each may lie at most.
 MISSED = {("leave", 28): 0.012, ("leave", 56): 0.010, ("leave", 100): 0.007, ("dropout", 28): 0.005, ("dropout", 56): 0.010}
+# Trees grow otherwise on another type of processor, the random forest's too; a standard error of these figures is three to five times this.
+PROCESSOR = 0.002
 
 
 @pytest.mark.slow
@@ -158,7 +160,8 @@ def test_the_default_recipe_on_real_data_is_as_good_as_the_readme_says(name: str
     folder = request.getfixturevalue("oulad_folder" if name == "FORTNIGHTS" else "oulad_daily_folder")
     lines = quality.measure_setting(getattr(quality, name), folder, read_recipe("blend"))
     allowed = MISSED if name == "FORTNIGHTS" else {}
-    short = [line for line in lines if round(line.roc_auc, 3) < line.yardstick - allowed.get((line.target, line.day), 0.0)]
+    short = [line for line in lines if round(line.roc_auc, 3) < line.yardstick - allowed.get((line.target, line.day), PROCESSOR)]
     assert [f"{line.target} at day {line.day}: {line.roc_auc:.3f}, yardstick {line.yardstick}" for line in short] == []
     for line in lines:
-        assert line.roc_auc > max(value for other, value in line.others.items() if value is not None)
+        assert line.roc_auc > max(value for other, value in line.others.items() if value is not None) - PROCESSOR
+    assert sum(line.roc_auc for line in lines) > max(sum(line.others[name] or 0.0 for line in lines) for name in lines[-1].others)
