@@ -32,8 +32,8 @@ class Programme:
 
 _SUBJECTS = (
     "Verpleegkunde", "Social Work", "Bedrijfskunde", "Informatica", "Werktuigbouwkunde", "Communicatie", "Pabo", "Rechten", "Fysiotherapie",
-    "Commerciele Economie", "Bouwkunde", "Pedagogiek", "Biologie en Medisch Laboratoriumonderzoek", "Finance en Control", "Creative Business",
-    "Toegepaste Psychologie", "Logistiek", "Chemie", "Elektrotechniek", "Vastgoed", "Facility Management", "Docent Nederlands", "Sportkunde", "Voeding en Dietetiek",
+    "Commerciële Economie", "Bouwkunde", "Pedagogiek", "Biologie en Medisch Laboratoriumonderzoek", "Finance en Control", "Creative Business",
+    "Toegepaste Psychologie", "Logistiek", "Chemie", "Elektrotechniek", "Vastgoed", "Facility Management", "Docent Nederlands", "Sportkunde", "Voeding en Diëtetiek",
 )  # fmt: skip
 _ACADEMIES = ("Academie Gezondheid", "Academie Mens en Maatschappij", "Academie Economie", "Academie Techniek", "Academie Educatie")
 
