@@ -197,6 +197,14 @@ def invited_since(session: Session, week: Week, students: Sequence[Listed]) -> d
     return since
 
 
+def invited_before(session: Session, on: dt.date) -> tuple[dict[str, dt.date], set[str]]:
+    """Give when each enrolment was last invited before a day, by its digest, and whom the last list before it held."""
+    query = select(Student.enrolment, func.max(Week.on)).join(Week).where(Student.invited, Week.on < on).group_by(Student.enrolment)
+    last_invited = dict(session.execute(query).tuples().all())
+    newest = max(last_invited.values(), default=None)
+    return last_invited, {enrolment for enrolment, day in last_invited.items() if day == newest}
+
+
 def reseal_coaches(session: Session, keys: Keys) -> None:
     """Encrypt the coaches' names and logins on every list anew with the newest key."""
     for week in session.scalars(select(Week)):

@@ -26,6 +26,7 @@ from riskmodel.cli import (
     operations,
     oulad,
     registry,
+    routing,
     scoring,
     service,
     shadow,
@@ -71,6 +72,7 @@ app.command()(monitoring.monitor)
 app.command()(documents.document)
 app.command()(scoring.score)
 app.command()(scoring.publish)
+app.command()(routing.route)
 app.command()(service.serve)
 app.command()(demo.demo)
 app.add_typer(store.store_app, name="store")

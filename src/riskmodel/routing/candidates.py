@@ -1,0 +1,75 @@
+"""Whom a list can be made of: the students scored on a day, or in year zero everybody enrolled, each with coach and first test."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+
+import narwhals as nw
+import pandas as pd
+
+from riskmodel.baselines import FIRST_TEST_COLUMN, first_test_failed_or_missed
+from riskmodel.contract.dataset import Dataset
+from riskmodel.dates import to_epoch_day
+from riskmodel.errors import DataFault
+from riskmodel.features import build_features
+from riskmodel.model import RiskModel
+from riskmodel.progress import Progress, silent
+from riskmodel.scoring import LONGEST_AGO, score_dataset
+from riskmodel.window import cut
+
+
+def candidates(dataset: Dataset, models: Mapping[str, RiskModel], target: str, on: dt.date, *, progress: Progress = silent) -> pd.DataFrame:
+    """Give one row per student that a list of a day can hold.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    models : mapping of target to RiskModel
+        Empty in year zero: then nobody has a probability.
+    target : str
+        The target that ranks.
+    on : datetime.date
+    progress : Progress
+
+    Returns
+    -------
+    pandas.DataFrame
+        enrolment_id, student_id, programme, academy, coach_id ('' where there is none), day, probability and first_test_failed_or_missed
+        (bool; False where no test was due).
+
+    Raises
+    ------
+    DataFault
+        Nobody is enrolled on that date.
+    """
+    if models:
+        scored = score_dataset(dataset, models, on, ranked_by=target, progress=progress)
+        rows = scored.rows[["enrolment_id", "student_id", "programme", "day"]].assign(probability=scored.rows[f"probability_{target}"])
+        features = scored.features
+    else:
+        features = _enrolled(dataset, on)
+        rows = features[["enrolment_id", "student_id", "programme"]].assign(
+            day=features["cut_day"].astype("int64"), probability=float("nan")
+        )
+    rows[FIRST_TEST_COLUMN] = first_test_failed_or_missed(features).fillna(0.0).to_numpy(dtype=float) > 0
+    places = nw.from_native(dataset.tables.enrolments.select("enrolment_id", "academy", "coach_id").collect("pandas").to_native())
+    told = places.to_native().drop_duplicates("enrolment_id").set_index("enrolment_id")
+    for name in ("academy", "coach_id"):
+        rows[name] = rows["enrolment_id"].map(told[name]).fillna("").astype("str")
+    return rows.reset_index(drop=True)
+
+
+def _enrolled(dataset: Dataset, on: dt.date) -> pd.DataFrame:
+    start, moment = nw.col("start_date"), to_epoch_day(on)
+    enrolments = dataset.tables.enrolments.filter((start <= moment) & (start > moment - LONGEST_AGO))
+    features = build_features(cut(replace(dataset.tables, enrolments=enrolments), on), dataset.definition)
+    features = features[features["cut_day"].between(0, dataset.definition.last_day)]
+    if features.empty:
+        raise DataFault(
+            f"nobody is in the first {dataset.definition.last_day} days on {on.isoformat()}.",
+            place=str(dataset.folder),
+            remedy="Choose another date, or deliver the current cohort.",
+        )
+    return features
