@@ -72,6 +72,8 @@ class PublishedStudent(_Part):
     rank: int
     margin: float | None
     probability: float
+    low: float | None = None
+    high: float | None = None
     reasons: tuple[ReasonShown, ...]
     frequency: Texts
     interval: Texts = {}

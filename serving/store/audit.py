@@ -36,6 +36,14 @@ class Event(StrEnum):
     """Somebody opened the list of invited students; one event for each student on it."""
     PAGE_STUDENT_READ = "page:student:read"
     """Somebody opened one student's page."""
+    API_SCORES_KEPT = "api:scores:kept"
+    """A student's scores were kept when somebody had them computed."""
+    API_SCORES_READ = "api:scores:read"
+    """Somebody read which scores a student has had."""
+    API_INVITATIONS_READ = "api:invitations:read"
+    """Somebody read that a student was invited, and why."""
+    RUN_SCORES_KEPT = "run:scores:kept"
+    """A student's scores were kept when a cohort was scored."""
     PERSON_SESSION_BEGUN = "person:session:begun"
     """Somebody logged in."""
     PERSON_SESSION_REFUSED = "person:session:refused"
@@ -82,6 +90,11 @@ class Verified:
 def _code(key: bytes, before: str, seq: int, at: dt.datetime, event: str, actor: str, subject: str, why: str) -> str:
     told = json.dumps([before, seq, at.isoformat(timespec="microseconds"), event, actor, subject, why], ensure_ascii=True)
     return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()
+
+
+def hold(session: Session) -> None:
+    """Take hold of the chain's head without an event yet, for a transaction that has to read first what it will record."""
+    session.execute(update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq))
 
 
 def record(

@@ -18,12 +18,14 @@ from sqlalchemy import Date, DateTime, Engine, Table, func, insert, select
 
 from riskmodel.errors import DataFault, RiskModelError
 from riskmodel.files import atomic_file
+from serving.store.changes import begin_epoch
 from serving.store.schema import newest_revision, require_newest
 from serving.store.tables import Base
 
 FORMAT = "riskmodel-store"
 _ABOUT = "about.json"
 _CHUNK = 1000
+_HEADS = ("audit_head", "change_head")
 
 
 def back_up(engine: Engine, target: Path, at: dt.datetime) -> dict[str, int]:
@@ -109,9 +111,9 @@ def restore(engine: Engine, source: Path) -> dict[str, int]:
                 )
             with engine.begin() as connection:
                 for table in Base.metadata.sorted_tables:
-                    # A new store has its audit trail's head, at nought.
+                    # A new store has the heads of its audit trail and of its changes, at nought.
                     held = connection.scalar(select(func.count()).select_from(table))
-                    if held and table.name != "audit_head":
+                    if held and table.name not in _HEADS:
                         raise RiskModelError("this store is not empty, so nothing is put into it.", remedy="Restore into a new one.")
                     if held:
                         connection.execute(table.delete())
@@ -124,6 +126,7 @@ def restore(engine: Engine, source: Path) -> dict[str, int]:
                     for rows in _chunks(table, content):
                         connection.execute(insert(table), rows)
                 _follow_on(connection, engine.dialect.name)
+                begin_epoch(connection)
         return {name: int(count) for name, count in about["rows"].items()}
     except FileNotFoundError:
         raise DataFault(
@@ -159,7 +162,8 @@ def _follow_on(connection: Any, dialect: str) -> None:
     """Let PostgreSQL's own numbers go on after those that were restored; SQLite's do by themselves."""
     if dialect != "postgresql":
         return
-    for name in ("weeks", "students"):
+    own = [table.name for table in Base.metadata.sorted_tables if table.autoincrement_column is not None and table.name not in _HEADS]
+    for name in own:
         connection.exec_driver_sql(
             f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM {name}), false)"
         )

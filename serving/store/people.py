@@ -97,6 +97,7 @@ def keep_people(session: Session, keys: Keys, told: Iterable[tuple[str, str, str
     session : Session
     keys : Keys
     told : iterable of (student_id, name, enrolment_id)
+        An empty name leaves the one that is known; for a student without any, their number stands in.
 
     Returns
     -------
@@ -116,9 +117,10 @@ def keep_people(session: Session, keys: Keys, told: Iterable[tuple[str, str, str
             person = Person(id=secrets.token_hex(16), student=digests[student])
             known[digests[student]] = person
             session.add(person)
-            details = Details(student, name, {here: enrolment})
+            details = Details(student, name or student, {here: enrolment})
         else:
             before = details_of(person, keys)
+            name = name or (before.name if before else student)
             details = Details(student, name, {**(before.enrolments if before else {}), here: enrolment})
             if before == details:
                 found[student] = person

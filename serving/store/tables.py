@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index
+from sqlalchemy import JSON, ForeignKey, Index, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -56,6 +56,7 @@ class Student(Base):
     __table_args__ = (
         Index("ix_students_week_coach", "week_id", "coach_id"),
         Index("ix_students_enrolment", "enrolment"),
+        Index("ix_students_change", "change"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -72,7 +73,61 @@ class Student(Base):
     margin: Mapped[float | None]
     probability: Mapped[float]
     shown: Mapped[dict[str, Any]] = mapped_column(JSON)
+    change: Mapped[int]
     week: Mapped[Week] = relationship(back_populates="students")
+    person: Mapped[Person] = relationship()
+
+
+class Withdrawn(Base):
+    """An invitation that is no more: a list of the same day took its place, or the student was erased."""
+
+    __tablename__ = "withdrawn"
+
+    change: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    enrolment: Mapped[str]
+    on: Mapped[dt.date] = mapped_column("on_date")
+    at: Mapped[dt.datetime]
+
+
+class ChangeHead(Base):
+    """The number of the last change to an invitation, in one row; taking hold of it puts writers in line, so that numbers appear in their order.
+
+    The epoch is drawn anew when numbers may come twice, as after a restore.
+    """
+
+    __tablename__ = "change_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    seq: Mapped[int]
+    epoch: Mapped[str]
+
+
+class Score(Base):
+    """What one model said of one student at one moment, with the reasons as they were told."""
+
+    __tablename__ = "scores"
+    __table_args__ = (
+        Index("ix_scores_person", "person_id", "id"),
+        Index("ix_scores_run", "run_id", "id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    enrolment: Mapped[str]
+    at: Mapped[dt.datetime]
+    on: Mapped[dt.date | None] = mapped_column("on_date")
+    day: Mapped[int | None]
+    landmark: Mapped[int]
+    target: Mapped[str]
+    probability: Mapped[float]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    unusual: Mapped[bool]
+    model: Mapped[str]
+    reasons: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    source: Mapped[str]
+    run_id: Mapped[str | None]
     person: Mapped[Person] = relationship()
 
 

@@ -14,14 +14,16 @@ from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from serving.store.audit import Event, record
+from serving.store.changes import take_numbers, withdraw
 from serving.store.keys import Keys
 from serving.store.people import ENROLMENT, STUDENT, details_of, keep_people
+from serving.store.scores import NewScore, Source, keep_scores
 from serving.store.tables import StandIn, Student, Week
-from serving.week import PublishedWeek
+from serving.week import PublishedStudent, PublishedWeek
 
 # What only pages read, kept together as it was that day.
 _SHOWN = {"reasons", "frequency", "interval", "unusual", "lessons", "tests", "background"}
-_APART = {"enrolment_id", "student_id", "name"}
+_APART = {"enrolment_id", "student_id", "name", "low", "high"}
 
 
 @dataclass(frozen=True)
@@ -90,22 +92,48 @@ def publish_week(store: Store, week: PublishedWeek, *, actor: str) -> int:
         subjects = [keys.digest(STUDENT, student.student_id) for student in week.students]
         record(session, keys, Event.OPERATOR_LIST_PUBLISHED, actor=actor, at=now(), subjects=subjects, why="invitation", heads=store.heads)
         people = keep_people(session, keys, ((student.student_id, student.name, student.enrolment_id) for student in week.students))
+        listed = [student for student in week.students if student.student_id in people]
+        first = take_numbers(session, len(listed))
         students = [
             Student(
                 **student.model_dump(exclude=_SHOWN | _APART),
                 person_id=people[student.student_id].id,
                 enrolment=keys.digest(ENROLMENT, student.enrolment_id),
                 shown=student.model_dump(mode="json", include=_SHOWN),
+                change=change,
             )
-            for student in week.students
-            if student.student_id in people
+            for change, student in enumerate(listed, start=first)
         ]
+        before = select(Student.person_id, Student.enrolment).join(Week).where(Week.on == week.on, Student.invited).order_by(Student.id)
+        still = {student.enrolment for student in students if student.invited}
+        gone = [(person, enrolment, week.on) for person, enrolment in session.execute(before).all() if enrolment not in still]
+        withdraw(session, gone, now())
         session.execute(delete(Week).where(Week.on == week.on))
         told = week.model_dump(exclude={"students", "coaches", "coach_logins"})
         sealed_coaches = keys.seal(json.dumps(week.coaches, ensure_ascii=False))
         sealed_logins = keys.seal(json.dumps(week.coach_logins, ensure_ascii=False))
         session.add(Week(**told, sealed_coaches=sealed_coaches, sealed_logins=sealed_logins, published_at=now(), students=students))
+        scores = [_score_of(week, student) for student in listed]
+        keep_scores(session, keys, scores, source=Source.PUBLISH, actor=actor, at=now(), heads=store.heads)
     return len(week.students) - len(students)
+
+
+def _score_of(week: PublishedWeek, student: PublishedStudent) -> NewScore:
+    return NewScore(
+        student_id=student.student_id,
+        enrolment_id=student.enrolment_id,
+        on=week.on,
+        day=student.day,
+        landmark=student.landmark,
+        target=week.target,
+        probability=student.probability,
+        low=student.low,
+        high=student.high,
+        unusual=bool(student.unusual),
+        model=week.models.get(week.target, ""),
+        reasons=[reason.model_dump(mode="json") for reason in student.reasons],
+        name=student.name,
+    )
 
 
 def latest_week(session: Session) -> Week | None:

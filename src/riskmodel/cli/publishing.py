@@ -131,6 +131,8 @@ def make_week(
                 rank=int(invited["rank"].iloc[place]),
                 margin=_number(invited["margin"].iloc[place]),
                 probability=row[f"probability_{target}"],
+                low=_number(row[f"probability_{target}_low"]),
+                high=_number(row[f"probability_{target}_high"]),
                 reasons=_reasons({language: all_told[place] for language, all_told in told.items()}),
                 frequency={each.language: natural_frequency(decision, target, each) for each in words},
                 interval=_interval(row[f"probability_{target}_low"], row[f"probability_{target}_high"], words),

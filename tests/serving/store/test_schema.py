@@ -45,6 +45,17 @@ def told(store: Store) -> list[object]:
         ]
 
 
+def test_invitations_from_before_changes_were_numbered_get_numbers_in_their_order(store: Store) -> None:
+    publish_week(store, week(student(1), student(2)), actor="test")
+    publish_week(store, week(student(2), on=MONDAY.replace(day=9)), actor="test")
+    migrate(store.engine, store.keys, "0003")
+    migrate(store.engine, store.keys)
+    with store.engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT change FROM students ORDER BY id")).scalars().all() == [1, 2, 3]
+        assert connection.execute(sa.text("SELECT seq FROM change_head")).scalar_one() == 3
+        assert connection.execute(sa.text("SELECT count(*) FROM scores")).scalar_one() == 0
+
+
 def test_going_down_leaves_out_who_was_erased(store: Store) -> None:
     publish_week(store, week(student(1), student(2)), actor="test")
     with sa.orm.Session(store.engine) as session, session.begin():
