@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -78,6 +78,14 @@ def problem_response(status: int, kind: str, detail: str, errors: Sequence[dict[
     return JSONResponse(content, status, media_type=MEDIA_TYPE)
 
 
+def problem_of_one(errors: Sequence[dict[str, str]]) -> ProblemOut:
+    """Give all faults of one student as the problem that stands in place of their answer."""
+    detail = f"{len(errors)} thing(s) about this student are not as they should be, so there is no score."
+    return ProblemOut(
+        type=TYPES + "invalid-student", title=HTTPStatus(422).phrase, status=422, detail=detail, errors=[Fault(**error) for error in errors]
+    )
+
+
 def faults_problem(errors: Sequence[dict[str, str]]) -> Problem:
     """Give all faults of a request as one problem."""
     return Problem(422, "invalid-request", f"{len(errors)} thing(s) in this request are not as they should be.", errors)
@@ -89,13 +97,25 @@ def pointer(location: Sequence[int | str]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+def told_fault(error: Mapping[str, Any], below: str = "") -> dict[str, str]:
+    """Give a fault that validation found in a part of the body, with its place in the whole.
+
+    Parameters
+    ----------
+    error : mapping
+        As Pydantic tells it.
+    below : str
+        JSON pointer of the part.
+    """
+    return {"pointer": below + pointer(error["loc"]), "detail": str(error["msg"]).removeprefix("Value error, ")}
+
+
 def _fault(error: dict[str, Any]) -> dict[str, str]:
     if error["type"] == "json_invalid":
         return {"pointer": "", "detail": f"This is no JSON: {error['ctx']['error']}, at character {error['loc'][-1]}."}
-    place = pointer(error["loc"])
-    if not place:
+    if not pointer(error["loc"]):
         return {"pointer": "", "detail": "The body should be a JSON object, sent with Content-Type: application/json."}
-    return {"pointer": place, "detail": str(error["msg"]).removeprefix("Value error, ")}
+    return told_fault(error)
 
 
 def add_problem_handlers(app: FastAPI, page: Any) -> None:

@@ -14,6 +14,12 @@ class Scope(StrEnum):
     """See every invited student."""
     SCORES_COMPUTE = "scores:compute"
     """Have students scored that the caller brings along."""
+    SCORES_KEEP = "scores:keep"
+    """Have scores kept that were computed at the caller's request."""
+    SCORES_READ = "scores:read"
+    """Read which scores any student has had."""
+    INVITATIONS_READ = "invitations:read"
+    """Follow who was invited, to whom they were routed and why."""
     MODELS_READ = "models:read"
     """Read what serves, its features and what was measured."""
     METRICS_READ = "metrics:read"
@@ -44,7 +50,9 @@ ALLOWED: dict[Role, frozenset[Scope]] = {
     Role.ADMINISTRATOR: frozenset({Scope.MODELS_READ, Scope.METRICS_READ}),
     Role.STUDY_ADVICE: frozenset(),
 }
-MACHINES = frozenset({Scope.SCORES_COMPUTE, Scope.MODELS_READ, Scope.METRICS_READ})
+MACHINES = frozenset(
+    {Scope.SCORES_COMPUTE, Scope.SCORES_KEEP, Scope.SCORES_READ, Scope.INVITATIONS_READ, Scope.MODELS_READ, Scope.METRICS_READ}
+)
 """What a machine's token may hold."""
 SEES_STUDENTS = frozenset(role for role, scopes in ALLOWED.items() if scopes & {Scope.STUDENTS_OWN, Scope.STUDENTS_ALL})
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, WrapValidator, model_validator
+from pydantic_core import CoreSchema
+from sqlalchemy.orm import Session
 
 from riskmodel.scoring import NOT_SCORED
 from serving.access.guard import Allow
+from serving.access.principal import Principal
 from serving.access.scopes import Scope
-from serving.dependencies import MetricsDep, ServingDep, SettingsDep
+from serving.dependencies import MetricsDep, ServingDep, SettingsDep, StoreDep
 from serving.languages import accepted_language
-from serving.problems import NOT_LET_IN, Problem, faults_problem, told_as_problem
-from serving.scoring import score_ready, score_rows
+from serving.problems import NOT_LET_IN, Problem, ProblemOut, faults_problem, problem_of_one, told_as_problem, told_fault
+from serving.scoring import Answer, Ready, Rows, score_ready, score_rows
+from serving.store.scores import NewScore, Source, keep_scores
+from serving.store.weeks import Store, now
 
 router = APIRouter(prefix="/v1", tags=["scores"])
 
@@ -22,6 +28,17 @@ Identity = Annotated[str, Field(min_length=1, max_length=200)]
 Word = Annotated[str, Field(max_length=200)]
 Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e12, le=1e12)]
 Day = Annotated[dt.date, Field(ge=dt.date(1990, 1, 1), le=dt.date(2100, 12, 31))]
+
+
+class _OneFault:
+    """Lets a value that fits none of several types be one fault at the value's own place, instead of one fault for each type."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return {**handler(source), "custom_error_type": "value", "custom_error_message": _NO_VALUE}
+
+
+_NO_VALUE = "Input should be a finite number or a text of at most 200 characters"
+Value = Annotated[Number | Word, _OneFault()]
 
 
 class _Part(BaseModel):
@@ -46,7 +63,7 @@ class EnrolmentIn(_Part):
     study_form: Word | None = None
     level: Word | None = None
     gap_years: Number | None = None
-    extra: dict[str, Number | Word | None] = Field(default_factory=dict, description="Declared columns of the institution's own.")
+    extra: dict[str, Value | None] = Field(default_factory=dict, description="Declared columns of the institution's own.")
 
 
 class LessonIn(_Part):
@@ -68,7 +85,7 @@ class ResultIn(_Part):
     course: Word | None = None
     test: Word
     attempt: Annotated[int, Field(ge=1, le=100)] | None = None
-    grade: Number | Word
+    grade: Value
     credits: Annotated[Number, Field(ge=0)] | None = None
 
 
@@ -88,8 +105,9 @@ class StudentIn(_Part):
     results: Annotated[list[ResultIn], Field(max_length=1000)] = []
     extra: dict[str, Annotated[list[DatedIn], Field(max_length=5000)]] = {}
     enrolment_id: Identity | None = None
+    student_id: Identity | None = Field(default=None, description="With ready features, where the scores are to be kept.")
     landmark: int | None = None
-    features: dict[str, Number | Word | None] | None = None
+    features: dict[str, Value | None] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> StudentIn:
@@ -99,7 +117,50 @@ class StudentIn(_Part):
             raise ValueError("ready features need 'enrolment_id' and 'landmark'")
         if self.features is not None and (self.attendance or self.results or self.extra):
             raise ValueError("ready features stand without rows")
+        if self.enrolment is not None and (self.enrolment_id is not None or self.student_id is not None or self.landmark is not None):
+            raise ValueError("raw rows tell 'enrolment_id' and 'student_id' in 'enrolment', and the day tells the landmark")
         return self
+
+    @property
+    def identity(self) -> str:
+        """The enrolment's id."""
+        told = self.enrolment_id if self.enrolment is None else self.enrolment.enrolment_id
+        return str(told).strip()
+
+    @property
+    def student(self) -> str | None:
+        """The student's number, where it was told."""
+        return self.student_id if self.enrolment is None else self.enrolment.student_id
+
+
+class Rejected:
+    """What was sent in place of a student and is none.
+
+    Parameters
+    ----------
+    faults : sequence of mapping
+        What validation found, with places below the student.
+    identity : str or None
+        The enrolment's id where it can be made out.
+    """
+
+    def __init__(self, faults: Sequence[Mapping[str, Any]], identity: str | None) -> None:
+        self.faults, self.identity = faults, identity
+
+
+def _own_faults(value: Any, validate: Callable[[Any], StudentIn]) -> StudentIn | Rejected:
+    """Let a student's faults be that student's own, instead of the whole request's."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        return Rejected(error.errors(include_input=False, include_url=False), _identity_in(value))
+
+
+def _identity_in(value: Any) -> str | None:
+    told = value if isinstance(value, dict) else {}
+    inner = told.get("enrolment")
+    found = inner.get("enrolment_id") if isinstance(inner, dict) else told.get("enrolment_id")
+    return found[:200] if isinstance(found, str) else None
 
 
 class ScoresIn(_Part):
@@ -131,7 +192,10 @@ class ScoresIn(_Part):
     )  # fmt: skip
 
     on: Day | None = Field(default=None, description="The day; needed for raw rows. Nothing known later is looked at.")
-    students: list[StudentIn] = Field(min_length=1)
+    students: list[Annotated[StudentIn, WrapValidator(_own_faults)]] = Field(
+        min_length=1, description="Up to 1,000, or fewer where the service is set so; each enrolment once."
+    )
+    keep: bool = Field(default=False, description="Whether the scores are kept in each student's history; needs the scope scores:keep.")
 
 
 class ReasonOut(BaseModel):
@@ -170,14 +234,16 @@ class TargetOut(BaseModel):
 
 
 class StudentOut(BaseModel):
-    """A student's scores, or the reason why there are none."""
+    """A student's scores, the reason why there are none, or the problem with what was sent."""
 
-    enrolment_id: str
+    enrolment_id: str | None = Field(description="None where what was sent does not tell it.")
     day: int | None = None
     landmark: int | None = None
     scores: dict[str, TargetOut] = {}
     not_scored: str | None = Field(default=None, description="left, not_started, before_first_landmark or after_last_day.")
     detail: str | None = None
+    kept: bool = Field(default=False, description="Whether the scores were kept; never those of a student who was erased.")
+    problem: ProblemOut | None = Field(default=None, description="What is wrong with this student; pointers are into the request's body.")
 
 
 class ScoresOut(BaseModel):
@@ -189,12 +255,11 @@ class ScoresOut(BaseModel):
 @router.post(
     "/scores",
     summary="Score one or many students, with reasons",
-    dependencies=[Depends(Allow(Scope.SCORES_COMPUTE))],
     responses={
         **NOT_LET_IN,
         413: told_as_problem("The body is too large."),
-        422: told_as_problem("Faults, each with its place."),
-        503: told_as_problem("No model was promoted yet."),
+        422: told_as_problem("The body as a whole is not as it should be; each fault with its place."),
+        503: told_as_problem("No model was promoted yet, or the store is away while scores are to be kept."),
     },
 )
 def scores(
@@ -203,63 +268,128 @@ def scores(
     serving: ServingDep,
     settings: SettingsDep,
     metrics: MetricsDep,
+    store: StoreDep,
+    caller: Annotated[Principal, Depends(Allow(Scope.SCORES_COMPUTE))],
     accept_language: Annotated[str | None, Header()] = None,
 ) -> ScoresOut:
     """Answer, per student, the probability of each target and the reasons in words; a signal to start a talk with, never a verdict.
 
-    Reasons come in Dutch or English by `Accept-Language`. A student who can't be scored gets the reason instead.
+    Results come in the order of the request. A fault in one student is a `problem` in that student's result and costs no other theirs; a student who
+    can't be scored yet, or any more, gets the reason instead. Reasons come in Dutch or English by `Accept-Language`. With `keep` the scores go into the
+    students' histories.
     """
     if len(body.students) > settings.most_students:
         detail = f"At most {settings.most_students} students go into one call."
         raise Problem(422, "invalid-request", detail, [{"pointer": "/students", "detail": detail}])
+    if body.keep and not caller.may(Scope.SCORES_KEEP):
+        raise Problem(403, "not-allowed", f"Keeping scores needs {Scope.SCORES_KEEP}, which is not among what you may.")
     language = accepted_language(accept_language)
     response.headers["Content-Language"] = language
     response.headers["Vary"] = "Accept-Language"
-    if body.on is None and any(student.enrolment is not None for student in body.students):
+    students, faults = _sound(body)
+    if body.on is None and any(student.enrolment is not None for student in students.values()):
         raise faults_problem([{"pointer": "/on", "detail": "Raw rows need the day as of which they are to be looked at."}])
+    ready = score_ready(serving, {place: _ready(student) for place, student in students.items() if student.enrolment is None}, language)
+    told, faults = dict(ready.told), faults | ready.faults
+    if body.on is not None:
+        raw = score_rows(serving, {place: _rows(student) for place, student in students.items() if student.enrolment}, body.on, language)
+        told, faults = told | raw.told, faults | raw.faults
+    for answer in told.values():
+        for target, score in answer.scores.items():
+            metrics.scores.labels(target).observe(score["probability"])
+    kept = _keep(store, body, students, told, language, caller) if body.keep else frozenset()
+    return ScoresOut(results=[_out(place, each, told, faults, kept, language) for place, each in enumerate(body.students)])
+
+
+def _sound(body: ScoresIn) -> tuple[dict[int, StudentIn], dict[int, list[dict[str, str]]]]:
+    """Give the students that can be looked at by their place, and the faults of the others."""
+    sound: dict[int, StudentIn] = {}
+    faults: dict[int, list[dict[str, str]]] = {}
     seen: set[str] = set()
-    results, errors = [], []
-    for place, student in enumerate(body.students):
-        identity = student.enrolment.enrolment_id if student.enrolment is not None else str(student.enrolment_id)
-        if identity in seen:
-            errors.append({"pointer": f"/students/{place}", "detail": "This enrolment_id came before."})
-        seen.add(identity)
-        try:
-            results.append(_score(serving, student, identity, body.on, language, f"/students/{place}"))
-        except Problem as problem:
-            errors += problem.errors
-    if errors:
-        raise faults_problem(errors)
-    for result in results:
-        for target, told in result.scores.items():
-            metrics.scores.labels(target).observe(told.probability)
-    return ScoresOut(results=results)
+    sent: list[StudentIn | Rejected] = list(body.students)
+    for place, student in enumerate(sent):
+        below = f"/students/{place}"
+        if isinstance(student, Rejected):
+            faults[place] = [told_fault(fault, below) for fault in student.faults]
+        elif student.identity in seen:
+            faults[place] = [{"pointer": below, "detail": "This enrolment_id came before."}]
+        elif body.keep and student.student is None:
+            faults[place] = [{"pointer": f"{below}/student_id", "detail": "Keeping scores needs to know whose they are."}]
+        else:
+            seen.add(student.identity)
+            sound[place] = student
+    return sound, faults
 
 
-def _score(serving: Any, student: StudentIn, identity: str, on: dt.date | None, language: str, place: str) -> StudentOut:
-    if student.features is not None and student.landmark is not None:
-        told = score_ready(serving, dict(student.features), student.landmark, language, place)
-        return StudentOut(enrolment_id=identity, landmark=student.landmark, scores=_out(told))
+def _ready(student: StudentIn) -> Ready:
+    assert student.features is not None
+    assert student.landmark is not None
+    return Ready(student.features, student.landmark)
+
+
+def _rows(student: StudentIn) -> Rows:
     assert student.enrolment is not None
-    assert on is not None
     enrolment = student.enrolment.model_dump(mode="json", exclude={"extra"}, exclude_none=True)
-    enrolment |= student.enrolment.extra
-    why, day, landmark, told = score_rows(
-        serving,
-        enrolment,
-        [row.model_dump(mode="json", exclude_none=True) for row in student.attendance],
-        [row.model_dump(mode="json", exclude_none=True) for row in student.results],
-        {name: [row.model_dump(mode="json", exclude_none=True) for row in rows] for name, rows in student.extra.items()},
-        on,
-        language,
-        place,
-    )
-    detail = None if why is None else NOT_SCORED[why][language]
-    return StudentOut(enrolment_id=identity, day=day, landmark=landmark, scores=_out(told), not_scored=why, detail=detail)
+    tables: dict[str, Sequence[BaseModel]] = {"attendance": student.attendance, "results": student.results, **student.extra}
+    rows = {name: [row.model_dump(mode="json", exclude_none=True) for row in found] for name, found in tables.items()}
+    return Rows(enrolment | student.enrolment.extra, rows)
 
 
-def _out(told: dict[str, dict[str, Any]]) -> dict[str, TargetOut]:
-    return {
+def _keep(
+    store: Store, body: ScoresIn, students: Mapping[int, StudentIn], told: Mapping[int, Answer], language: str, caller: Principal
+) -> frozenset[int]:
+    """Keep the scores in one transaction, and give the places of the students whose were kept."""
+    scored = {place: (students[place], answer) for place, answer in told.items() if answer.scores}
+    new = [score for student, answer in scored.values() for score in _new_scores(body.on, student, answer, language)]
+    with Session(store.engine) as session, session.begin():
+        left_out = keep_scores(session, store.keys, new, source=Source.REQUEST, actor=caller.login, at=now(), heads=store.heads)
+    return frozenset(place for place, (student, _) in scored.items() if student.student not in left_out)
+
+
+def _new_scores(on: dt.date | None, student: StudentIn, answer: Answer, language: str) -> Iterator[NewScore]:
+    assert answer.landmark is not None
+    for target, score in answer.scores.items():
+        interval = score["interval"] or {"low": None, "high": None}
+        yield NewScore(
+            student_id=str(student.student),
+            enrolment_id=student.identity,
+            on=None if student.enrolment is None else on,
+            day=answer.day,
+            landmark=answer.landmark,
+            target=target,
+            probability=score["probability"],
+            low=interval["low"],
+            high=interval["high"],
+            unusual=score["unusual"],
+            model=score["model"],
+            reasons=[
+                {**reason.__dict__, "label": {language: reason.label}, "text": {language: reason.text}} for reason in score["reasons"]
+            ],
+        )
+
+
+def _out(
+    place: int,
+    sent: StudentIn | Rejected,
+    told: Mapping[int, Answer],
+    faults: Mapping[int, list[dict[str, str]]],
+    kept: frozenset[int],
+    language: str,
+) -> StudentOut:
+    if place in faults:
+        return StudentOut(enrolment_id=sent.identity, problem=problem_of_one(faults[place]))
+    answer = told[place]
+    why = answer.not_scored
+    scores = {
         target: TargetOut(**{**values, "reasons": [ReasonOut(**reason.__dict__) for reason in values["reasons"]]})
-        for target, values in told.items()
+        for target, values in answer.scores.items()
     }
+    return StudentOut(
+        enrolment_id=sent.identity,
+        day=answer.day,
+        landmark=answer.landmark,
+        scores=scores,
+        not_scored=why,
+        detail=None if why is None else NOT_SCORED[why][language],
+        kept=place in kept,
+    )

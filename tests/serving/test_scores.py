@@ -47,6 +47,17 @@ def pointers(answer: Any) -> set[str]:
     return {error["pointer"] for error in answer.json()["errors"]}
 
 
+def own_pointers(answer: Any) -> set[str]:
+    """Where students themselves are at fault, in a request that as a whole is not."""
+    assert answer.status_code == 200
+    found = set()
+    for result in answer.json()["results"]:
+        if result["problem"] is not None:
+            assert (result["problem"]["type"], result["problem"]["status"], result["scores"]) == ("/problems/invalid-student", 422, {})
+            found |= {error["pointer"] for error in result["problem"]["errors"]}
+    return found
+
+
 def test_raw_rows_get_a_probability_and_reasons_for_each_target(client: TestClient) -> None:
     answer = client.post("/v1/scores", json=request())
     assert answer.status_code == 200
@@ -118,7 +129,7 @@ def test_each_fault_is_named_with_its_place(client: TestClient) -> None:
     body = request(start_date="31 september", birth_date="2000-01-01")
     del body["students"][0]["enrolment"]["programme"]
     body["students"][0]["attendance"][1]["attended"] = -1
-    assert pointers(client.post("/v1/scores", json=body)) == {
+    assert own_pointers(client.post("/v1/scores", json=body)) == {
         "/students/0/enrolment/start_date",
         "/students/0/enrolment/birth_date",
         "/students/0/enrolment/programme",
@@ -139,7 +150,7 @@ def test_each_fault_is_named_with_its_place(client: TestClient) -> None:
 def test_what_the_contract_refuses_is_refused_with_its_place(client: TestClient, change: Any, told: str) -> None:
     body = request()
     change(body["students"][0])
-    found = pointers(client.post("/v1/scores", json=body))
+    found = own_pointers(client.post("/v1/scores", json=body))
     assert told in found
 
 
@@ -149,11 +160,65 @@ def test_faults_of_all_students_are_told_at_once(client: TestClient) -> None:
         [other] = request(enrolment_id=f"e{place + 1}", prior_education="lagere school")["students"]
         body["students"].append(other)
     body["students"].append(request()["students"][0])
-    assert pointers(client.post("/v1/scores", json=body)) == {
+    assert own_pointers(client.post("/v1/scores", json=body)) == {
         "/students/1/enrolment/prior_education",
         "/students/2/enrolment/prior_education",
         "/students/3",
     }
+
+
+def test_a_fault_in_one_student_costs_no_other_theirs(client: TestClient) -> None:
+    body = request()
+    students = body["students"]
+    students += request(enrolment_id="e2", prior_education="lagere school")["students"]
+    students += [
+        {"enrolment_id": "e3", "landmark": 56, "features": {}},
+        {"enrolment_id": "e4", "landmark": 57, "features": {}},
+        "nobody",
+        None,
+    ]
+    students += request(enrolment_id="e5", start_date="2026-10-28")["students"] + request(enrolment_id="e6")["students"]
+    students[-2] |= {"attendance": [], "results": []}
+    results = client.post("/v1/scores", json=body).json()["results"]
+    assert [result["enrolment_id"] for result in results] == ["e1", "e2", "e3", "e4", None, None, "e5", "e6"]
+    assert [bool(result["scores"]) for result in results] == [True, False, True, False, False, False, False, True]
+    assert [result["problem"] is not None for result in results] == [False, True, False, True, True, True, False, False]
+    assert results[6]["not_scored"] == "before_first_landmark"
+
+
+def test_students_together_get_what_each_gets_alone(client: TestClient, place: Place) -> None:
+    dataset = load_dataset(place.data)
+    students = []
+    enrolments = dataset.tables.enrolments.collect(backend="pandas").to_native()
+    for number, row in enumerate(enrolments[enrolments["cohort"] == "2026-2027"].head(12).to_dict(orient="records")):
+        [student] = request(enrolment_id=row["enrolment_id"], programme=row["programme"], prior_education=row["prior_education"])[
+            "students"
+        ]
+        student["enrolment"]["start_date"] = f"2026-09-{1 + number % 3:02}"
+        student["enrolment"]["cohort"] = "2026-2027" if number % 4 else "2031-2032"
+        student["attendance"] = [*student["attendance"][: number % 3], {"date": "2026-10-12", "scheduled": 6, "attended": number % 7}]
+        students.append(student)
+    together = client.post("/v1/scores", json={"on": "2026-11-02", "students": students}).json()["results"]
+    for student, result in zip(students, together, strict=True):
+        [alone] = client.post("/v1/scores", json={"on": "2026-11-02", "students": [student]}).json()["results"]
+        for target, score in alone["scores"].items():
+            other = result["scores"].pop(target)
+            for figure in ("probability", "baseline"):
+                assert other.pop(figure) == pytest.approx(score.pop(figure), abs=1e-9)
+            assert [other["interval"].pop(end) for end in ("low", "high")] == pytest.approx(
+                [score["interval"].pop(end) for end in ("low", "high")]
+            )
+            contributions = [[reason.pop("contribution") for reason in each["reasons"]] for each in (other, score)]
+            assert contributions[0] == pytest.approx(contributions[1], abs=1e-9)
+            assert other == score
+
+
+def test_more_students_than_the_service_takes_are_refused_as_a_whole(client: TestClient) -> None:
+    student = {"enrolment_id": "e", "landmark": 56, "features": {}}
+    assert pointers(client.post("/v1/scores", json={"students": [student] * 1001})) == {"/students"}
+    results = client.post("/v1/scores", json={"students": [{**student, "enrolment_id": f"e{n}"} for n in range(1000)]}).json()["results"]
+    assert len(results) == 1000
+    assert all(result["scores"] for result in results)
 
 
 @pytest.mark.parametrize(
@@ -181,17 +246,17 @@ def test_ready_features_must_be_in_the_catalogue(client: TestClient) -> None:
     answer = client.post("/v1/scores", json={"students": [{"enrolment_id": "x", "landmark": 57, "features": features}]})
     at = "/students/0"
     names = ("shoe~1size", "prior_education", "attendance_share")
-    assert pointers(answer) == {f"{at}/landmark", *(f"{at}/features/{name}" for name in names)}
+    assert own_pointers(answer) == {f"{at}/landmark", *(f"{at}/features/{name}" for name in names)}
 
 
 def test_the_same_enrolment_twice_is_refused(client: TestClient) -> None:
     body = request()
     body["students"] *= 2
-    assert pointers(client.post("/v1/scores", json=body)) == {"/students/1"}
+    assert own_pointers(client.post("/v1/scores", json=body)) == {"/students/1"}
 
 
 @pytest.mark.parametrize(
-    "text", ['{"students": [NaN]}', '{"students"', "", "[" * 100_000, '{"on": "2026-11-02", "students": []}', '"x"', "null"]
+    "text", ['{"students": NaN}', '{"students"', "", "[" * 100_000, '{"on": "2026-11-02", "students": []}', '"x"', "null"]
 )
 def test_hostile_bodies_are_refused_and_never_break_the_service(client: TestClient, text: str) -> None:
     answer = client.post("/v1/scores", content=text, headers={"Content-Type": "application/json"})
@@ -202,7 +267,8 @@ def test_hostile_bodies_are_refused_and_never_break_the_service(client: TestClie
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_numbers_that_are_none_are_refused(client: TestClient, number: str) -> None:
     text = json.dumps(request()).replace("4.8", number)
-    assert client.post("/v1/scores", content=text, headers={"Content-Type": "application/json"}).status_code == 422
+    answer = client.post("/v1/scores", content=text, headers={"Content-Type": "application/json"})
+    assert own_pointers(answer) == {"/students/0/results/0/grade"}
 
 
 def test_a_body_over_the_limit_is_refused_even_without_a_length(place: Place) -> None:
