@@ -26,7 +26,7 @@ from serving.pages import routes as pages
 from serving.pages.access import add_access_handlers
 from serving.pages.rendering import error_page
 from serving.problems import add_problem_handlers
-from serving.routes import contract, health, metrics, model, scores
+from serving.routes import contract, health, history, invitations, metrics, models, scores
 from serving.settings import Settings, keys_in
 from serving.store.audit import note_head
 from serving.store.schema import connect, require_newest
@@ -79,7 +79,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.access = None if settings.access_file is None else read_access(settings.access_file)
     app.state.login = None if app.state.access is None else Login(app.state.access, settings)
-    for router in (scores.router, model.router, health.router, metrics.router, contract.router, pages.router, login.router):
+    for router in (
+        scores.router,
+        history.router,
+        invitations.router,
+        models.router,
+        health.router,
+        metrics.router,
+        contract.router,
+        pages.router,
+        login.router,
+    ):
         app.include_router(router)
     app.mount(FILES, StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     if missing := unguarded(app):

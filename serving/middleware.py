@@ -61,7 +61,7 @@ class BodyLimit:
 
 
 class SecurityHeaders:
-    """Adds the security headers to every answer; nothing that holds personal data is cached."""
+    """Adds the security headers to every answer; nothing is cached but what a route says may be, which is nobody's data."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -78,7 +78,7 @@ class SecurityHeaders:
                 for name, value in HEADERS.items():
                     headers[name] = value
                 if not scope["path"].startswith("/static/"):
-                    headers["Cache-Control"] = "no-store"
+                    headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self.app(scope, receive, with_headers)

@@ -1,7 +1,8 @@
 """Changes to invitations, numbered in the order in which they appear, so that whoever follows them misses none.
 
 A number is taken from one row that a transaction holds until it ends. A reader who sees a number therefore sees every smaller one that will ever be:
-there is no late transaction with a lower number still to come, as there is with a sequence or a clock.
+there is no late transaction with a lower number still to come, as there is with a sequence or a clock. Who writes to the audit trail as well takes hold
+of that first, so that no two wait for each other.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import datetime as dt
 import secrets
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.orm import Session
 
-from serving.store.tables import ChangeHead, Student, Week, Withdrawn
+from serving.store.tables import ChangeHead, Student, Withdrawn
 
 
 def take_numbers(session: Session, count: int) -> int:
@@ -48,16 +49,11 @@ def withdraw(session: Session, invited: Iterable[tuple[str, str, dt.date]], at: 
         session.execute(insert(Withdrawn), rows)
 
 
-def withdraw_all_of(session: Session, person_id: str, at: dt.datetime) -> None:
-    """Take every invitation of a student off the lists, for one who is erased; whoever follows invitations is told."""
-    theirs = select(Student.person_id, Student.enrolment, Week.on).join(Week).where(Student.person_id == person_id, Student.invited)
-    withdraw(session, ((row.person_id, row.enrolment, row.on) for row in session.execute(theirs.order_by(Student.id)).all()), at)
-    session.execute(delete(Student).where(Student.person_id == person_id))
-
-
-def current_epoch(session: Session) -> str:
-    """Give the epoch in which numbers are unique."""
-    return session.execute(select(ChangeHead.epoch)).scalar_one()
+def note_erased(session: Session, person_id: str) -> None:
+    """Number every invitation of a student anew who is erased, so that whoever follows them is told to forget."""
+    theirs = session.scalars(select(Student).where(Student.person_id == person_id).order_by(Student.id)).all()
+    for change, student in enumerate(theirs, start=take_numbers(session, len(theirs))):
+        student.change = change
 
 
 def begin_epoch(connection: Connection) -> None:

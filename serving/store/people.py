@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from riskmodel.errors import RiskModelError
+from serving.store.changes import note_erased
 from serving.store.keys import Keys
 from serving.store.tables import Person
 
@@ -137,10 +138,16 @@ def find_person(session: Session, keys: Keys, student_id: str) -> Person | None:
 
 
 def erase(person: Person, at: dt.datetime) -> None:
-    """Destroy the key to what is told of a person, and the text; the digest stays, so that no export brings them back."""
+    """Destroy the key to what is told of a person, and the text; the digest stays, so that no export brings them back.
+
+    Whoever follows invitations is told. Record the event first, as `audit.record` asks for.
+    """
     person.sealed_key = None
     person.sealed_details = None
     person.erased_at = at.replace(tzinfo=None)
+    session = object_session(person)
+    if session is not None:
+        note_erased(session, person.id)
 
 
 def rotate(session: Session, keys: Keys) -> int:

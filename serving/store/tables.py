@@ -79,7 +79,7 @@ class Student(Base):
 
 
 class Withdrawn(Base):
-    """An invitation that is no more: a list of the same day took its place, or the student was erased."""
+    """An invitation that is no more, because another list of the same day took its place."""
 
     __tablename__ = "withdrawn"
 
@@ -88,6 +88,7 @@ class Withdrawn(Base):
     enrolment: Mapped[str]
     on: Mapped[dt.date] = mapped_column("on_date")
     at: Mapped[dt.datetime]
+    person: Mapped[Person] = relationship()
 
 
 class ChangeHead(Base):

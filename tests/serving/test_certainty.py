@@ -32,8 +32,8 @@ def test_each_score_has_an_interval_that_holds_it_in_figures_and_words(client: T
             assert interval["level"] == 0.9
             assert phrase in interval["text"]
             assert scores["unusual"] is bool(scores["unusual_what"])
-    models = client.get("/v1/model").json()["models"]
-    assert {told["interval_level"] for told in models.values()} == {0.9}
+    models = client.get("/v1/models").json()["models"]
+    assert {told["interval_level"] for told in models} == {0.9}
 
 
 def test_a_student_of_a_new_programme_is_marked_and_told_what_is_new(client: TestClient, place: Place) -> None:

@@ -89,7 +89,7 @@ def test_in_the_demo_one_is_a_coach_or_the_coordinator_and_elsewhere_nobody_by_c
         assert client.post("/login/demo", data={"who": "nobody"}).status_code == 404
         assert client.post("/login/demo", data={"who": coach}).status_code == 303
         assert client.get("/").status_code == 200
-        assert client.get("/v1/model").status_code == 403
+        assert client.get("/v1/models").status_code == 403
         cookie = client.cookies["session"]
     with TestClient(create_app(place.settings(demo=False)), follow_redirects=False) as client:
         assert client.post("/login/demo", data={"who": coach}).status_code == 404

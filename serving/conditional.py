@@ -1,0 +1,38 @@
+"""Routes whose answers carry an `ETag`, and that answer 304 with no body to whoever has the same answer already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+# Headers that a 304 repeats (RFC 9110, section 15.4.5).
+_REPEATED = ("etag", "vary", "cache-control", "content-language")
+
+
+class ConditionalRoute(APIRoute):
+    """A route of which each GET that succeeds is tagged by its content."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Give the handler, with what looks at the tags around it."""
+        answer = super().get_route_handler()
+
+        async def tagged(request: Request) -> Response:
+            response = await answer(request)
+            if request.method != "GET" or response.status_code != 200:
+                return response
+            tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+            response.headers["ETag"] = tag
+            if not _holds(request.headers.get("if-none-match", ""), tag):
+                return response
+            return Response(status_code=304, headers={name: response.headers[name] for name in _REPEATED if name in response.headers})
+
+        return tagged
+
+
+def _holds(told: str, tag: str) -> bool:
+    """Compare weakly, as If-None-Match asks for."""
+    return told.strip() == "*" or tag in {each.strip().removeprefix("W/") for each in told.split(",")}
