@@ -68,7 +68,11 @@ class PublishedStudent(_Part):
     day: int
     landmark: int
     invited: bool
-    way: Literal["model", "rule", "chance", ""]
+    way: Literal["request", "coach", "rule", "model", "lottery", "chance", ""]
+    how: Literal["own", "programme", "academy", ""] = "own"
+    chance: float | None = None
+    capacity: int | None = None
+    cut_off: float | None = None
     rank: int
     margin: float | None
     probability: float

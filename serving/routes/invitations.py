@@ -33,11 +33,17 @@ class CoachOut(BaseModel):
 class RoutingOut(BaseModel):
     """Why a student was invited."""
 
-    way: Literal["model", "rule", "chance"] = Field(description="By the model's rank, by a rule that always invites, or by chance.")
+    way: Literal["request", "coach", "rule", "model", "lottery", "chance"] = Field(
+        description="The student asked, their coach did, a rule that always invites, the model's rank, a lot near the cut-off, or chance."
+    )
+    how: Literal["own", "programme", "academy", ""] = Field(
+        description="To their own coach, or as that one was full to a colleague of the programme or the academy."
+    )
+    chance: float | None = Field(description="Probability of being invited, as it stood before lots were drawn.")
     rank: int
     margin: float | None = Field(description="How far above the cut-off.")
     cut_off: float | None
-    capacity: int = Field(description="How many could be invited that day.")
+    capacity: int = Field(description="How many could be invited that day among those who share places.")
     target: str
     probability: float
     day: int
@@ -132,8 +138,10 @@ def _told(change: Change) -> InvitationOut:
         way=row.way,  # type: ignore[arg-type]
         rank=row.rank,
         margin=row.margin,
-        cut_off=row.week.cut_off,
-        capacity=row.week.capacity,
+        how=row.how,  # type: ignore[arg-type]
+        chance=row.chance,
+        cut_off=row.cut_off,
+        capacity=row.week.capacity if row.capacity is None else row.capacity,
         target=row.week.target,
         probability=row.probability,
         day=row.day,

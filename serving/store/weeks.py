@@ -228,7 +228,7 @@ def invited_since(session: Session, week: Week, students: Sequence[Listed]) -> d
 def invited_before(session: Session, on: dt.date) -> tuple[dict[str, dt.date], set[str]]:
     """Give when each enrolment was last invited before a day, by its digest, and whom the last list before it held."""
     query = select(Student.enrolment, func.max(Week.on)).join(Week).where(Student.invited, Week.on < on).group_by(Student.enrolment)
-    last_invited = dict(session.execute(query).tuples().all())
+    last_invited = {enrolment: day for enrolment, day in session.execute(query)}  # noqa: C416 - a row is no pair to the type checker
     newest = max(last_invited.values(), default=None)
     return last_invited, {enrolment for enrolment, day in last_invited.items() if day == newest}
 

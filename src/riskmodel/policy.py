@@ -97,6 +97,11 @@ class Policy(Rules):
             raise ValueError(f"programme {programme!r}: {told}") from None
 
     @property
+    def counts_a_share(self) -> bool:
+        """Give whether places are a share of all students, and not counted per coach or programme."""
+        return self.talks_per_coach is None and self.places_per_programme is None
+
+    @property
     def version(self) -> str:
         """Give a short name of what the policy says; the same words give the same name."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:10]

@@ -12,7 +12,6 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from riskmodel.baselines import first_test_failed_or_missed
 from riskmodel.champion import read_champions
 from riskmodel.cli.context import person
 from riskmodel.cli.store import open_store
@@ -23,15 +22,18 @@ from riskmodel.explain.reasons import CONTEXT, Reason, invitation_meaning, natur
 from riskmodel.explain.words import Words, load_words
 from riskmodel.files import require_writable
 from riskmodel.model import RiskModel
-from riskmodel.policy import Policy, read_policy
+from riskmodel.policy import Policy, read_policy, read_policy_file
 from riskmodel.progress import Progress, silent
-from riskmodel.routing import invite
+from riskmodel.routing import Routed, route
+from riskmodel.routing.candidates import of_scored
 from riskmodel.scoring import Scored, reasons_of, score_dataset, tellers
 from riskmodel.synth.describe import SYNTHETIC_SOURCE
 from riskmodel.tables import Frame
 from riskmodel.window import Known, cut
 from riskmodel.workspace import Workspace
 from serving.languages import LANGUAGES
+from serving.store.people import ENROLMENT
+from serving.store.weeks import Store, invited_before
 from serving.store.weeks import publish_week as store_week
 from serving.week import Background, LessonWeek, PublishedStudent, PublishedWeek, ReasonShown, TestShown
 
@@ -43,9 +45,18 @@ class Counted:
     scored: int
     not_scored: int
     invited: int
+    waiting: int
 
 
-def publish_week(folder: Path, workspace: Workspace, on: dt.date, *, own_words: Path | None = None, progress: Progress = silent) -> Counted:
+def publish_week(
+    folder: Path,
+    workspace: Workspace,
+    on: dt.date,
+    *,
+    policy_file: Path | None = None,
+    own_words: Path | None = None,
+    progress: Progress = silent,
+) -> Counted:
     """Score, invite and publish.
 
     Parameters
@@ -56,6 +67,8 @@ def publish_week(folder: Path, workspace: Workspace, on: dt.date, *, own_words: 
         Its champions score; its store gets the list.
     on : datetime.date
         The day of the list.
+    policy_file : Path, optional
+        Who is invited; the folder's `policy.toml` by default.
     own_words : Path, optional
         An institution's own phrases.
     progress : Progress
@@ -66,19 +79,31 @@ def publish_week(folder: Path, workspace: Workspace, on: dt.date, *, own_words: 
     """
     models = read_champions(workspace.champion)
     require_writable(workspace.folder)
-    policy = read_policy(folder)
+    policy = read_policy(folder) if policy_file is None else read_policy_file(policy_file)
     dataset = load_dataset(folder, progress=progress)
     target = policy.target if policy.target in models else next(iter(models))
     scored = score_dataset(dataset, models, on, ranked_by=target, progress=progress)
     words = [load_words(language, own_words) for language in LANGUAGES]  # type: ignore[arg-type]
-    week = make_week(dataset, scored, models, policy, target, words)
+    students = of_scored(dataset, scored, target)
     with open_store(workspace) as store:
+        students = students.join(invited_earlier(store, students["enrolment_id"], on))
+        routed = route(students, read_coaches(dataset.folder, dataset.definition), policy, on)
+        week = make_week(dataset, scored, models, policy, target, words, routed)
         store_week(store, week, actor=person())
-    return Counted(len(scored.rows), len(scored.not_scored), sum(student.invited for student in week.students))
+    waiting = int((routed.rows["waits_for"] != "").sum())
+    return Counted(len(scored.rows), len(scored.not_scored), len(week.students), waiting)
+
+
+def invited_earlier(store: Store, enrolments: pd.Series, on: dt.date) -> pd.DataFrame:
+    """Give, per enrolment, when it was last invited before a day (`invited_on`) and whether the last list held it (`listed_before`)."""
+    with store.session() as session:
+        before, last = invited_before(session, on)
+    digests = enrolments.map(lambda each: store.keys.digest(ENROLMENT, each))
+    return pd.DataFrame({"invited_on": pd.to_datetime(digests.map(before)), "listed_before": digests.isin(last)}, index=enrolments.index)
 
 
 def make_week(
-    dataset: Dataset, scored: Scored, models: Mapping[str, RiskModel], policy: Policy, target: str, words: list[Words]
+    dataset: Dataset, scored: Scored, models: Mapping[str, RiskModel], policy: Policy, target: str, words: list[Words], routed: Routed
 ) -> PublishedWeek:
     """Put a list together; nothing is written.
 
@@ -90,17 +115,11 @@ def make_week(
         The target that ranks and whose reasons are told.
     words : list of Words
         One per language.
+    routed : Routed
+        Who is invited, in the order of the students scored.
     """
     model = models[target]
-    rows, features = scored.rows, scored.features
-    ranked = pd.DataFrame(
-        {
-            "enrolment_id": rows["enrolment_id"],
-            "probability": rows[f"probability_{target}"],
-            "first_test_failed_or_missed": first_test_failed_or_missed(features).fillna(0.0).astype(bool),
-        }
-    )
-    invited = invite(ranked, policy, scored.on)
+    rows, features, invited = scored.rows, scored.features, routed.rows
     told = {
         each: reasons_of(model, teller, features, rows["landmark"]) for each, teller in tellers(model, dataset.definition, words).items()
     }
@@ -123,11 +142,15 @@ def make_week(
                 student_id=row["student_id"],
                 name=_text(person["name"]) or row["student_id"],
                 programme=row["programme"],
-                coach_id=_text(person["coach_id"]) or "",
+                coach_id=invited["talks_with"].iloc[place],
                 day=row["day"],
                 landmark=row["landmark"],
                 invited=True,
                 way=invited["way"].iloc[place],
+                how=invited["how"].iloc[place],
+                chance=float(invited["chance_of_invitation"].iloc[place]),
+                capacity=int(invited["capacity"].iloc[place]),
+                cut_off=_number(invited["cut_off"].iloc[place]),
                 rank=int(invited["rank"].iloc[place]),
                 margin=_number(invited["margin"].iloc[place]),
                 probability=row[f"probability_{target}"],
@@ -149,11 +172,11 @@ def make_week(
         on=scored.on,
         institution=dataset.definition.name,
         target=target,
-        capacity=int(invited["capacity"].iloc[0]) if len(invited) else 0,
-        cut_off=_number(invited["cut_off"].iloc[0]) if len(invited) else None,
+        capacity=int(invited.groupby("pool")["capacity"].first().sum()),
+        cut_off=_number(invited["cut_off"].iloc[0]) if invited["pool"].nunique() == 1 else None,
         scored=len(rows),
         not_scored=len(scored.not_scored),
-        policy=policy.model_dump(mode="json"),
+        policy={**policy.model_dump(mode="json"), "version": policy.version},
         models={each: f"{each}-{used.version}" for each, used in models.items()},
         outcome=dataset.definition.outcome.model_dump(),
         meaning=_meaning(model, policy, target, words),
@@ -167,9 +190,10 @@ def make_week(
 def _meaning(model: RiskModel, policy: Policy, target: str, words: list[Words]) -> dict[str, dict[str, str]]:
     """Give what an invitation means, per landmark and language.
 
-    Nothing where a rule fills places before the rank does: what was measured is the model's own list.
+    Nothing where a rule fills places before the rank does, or where places are counted otherwise than as a share of all: what was measured is
+    the model's own list at that share.
     """
-    if policy.always_invite:
+    if policy.always_invite or policy.lottery_band or policy.programme or not policy.counts_a_share:
         return {}
     told = {
         str(landmark): {each.language: invitation_meaning(model.measured, target, landmark, policy.capacity_share, each) for each in words}

@@ -91,20 +91,14 @@ def _earlier(enrolments: pd.Series, on: dt.date) -> pd.DataFrame:
     """Give who was invited before, as the store tells; nobody where there is none yet."""
     import pandas as pd
 
+    from riskmodel.cli.publishing import invited_earlier
     from riskmodel.cli.store import open_store
-    from serving.store.people import ENROLMENT
-    from serving.store.weeks import invited_before
 
     place = workspace()
-    told = pd.DataFrame({"invited_on": pd.NaT, "listed_before": False}, index=enrolments.index)
     if not place.store.exists():
-        return told
-    with open_store(place) as store, store.session() as session:
-        before, last = invited_before(session, on)
-        digests = enrolments.map(lambda each: store.keys.digest(ENROLMENT, each))
-    told["invited_on"] = pd.to_datetime(digests.map(before))
-    told["listed_before"] = digests.isin(last)
-    return told
+        return pd.DataFrame({"invited_on": pd.NaT, "listed_before": False}, index=enrolments.index)
+    with open_store(place) as store:
+        return invited_earlier(store, enrolments, on)
 
 
 def _turnover(listed_before: pd.Series, done: Routed) -> float | None:

@@ -100,13 +100,16 @@ def publish(
     folder: Annotated[Path, _FOLDER],
     date: Annotated[str, _DATE],
     words: Annotated[Path | None, _WORDS] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy file; the folder's policy.toml by default.")] = None,
 ) -> None:
     """Score a date, invite as many students as the coaches have time for, and put the list on the coaches' page."""
     from riskmodel.cli.publishing import publish_week
 
     on = read_date(date)
     with progress() as listener:
-        counted = publish_week(folder, workspace(), on, own_words=words, progress=listener)
+        counted = publish_week(folder, workspace(), on, policy_file=policy, own_words=words, progress=listener)
     say(
         f"{counted.invited} of {counted.scored} students are invited in the week of {on.isoformat()}; {counted.not_scored} could not be scored."
     )
+    if counted.waiting:
+        say(f"{counted.waiting} more should be invited and wait for a place: see them with 'riskmodel route --dry-run'.")

@@ -16,7 +16,7 @@ from riskmodel.errors import DataFault
 from riskmodel.features import build_features
 from riskmodel.model import RiskModel
 from riskmodel.progress import Progress, silent
-from riskmodel.scoring import LONGEST_AGO, score_dataset
+from riskmodel.scoring import LONGEST_AGO, Scored, score_dataset
 from riskmodel.window import cut
 
 
@@ -45,14 +45,19 @@ def candidates(dataset: Dataset, models: Mapping[str, RiskModel], target: str, o
         Nobody is enrolled on that date.
     """
     if models:
-        scored = score_dataset(dataset, models, on, ranked_by=target, progress=progress)
-        rows = scored.rows[["enrolment_id", "student_id", "programme", "day"]].assign(probability=scored.rows[f"probability_{target}"])
-        features = scored.features
-    else:
-        features = _enrolled(dataset, on)
-        rows = features[["enrolment_id", "student_id", "programme"]].assign(
-            day=features["cut_day"].astype("int64"), probability=float("nan")
-        )
+        return of_scored(dataset, score_dataset(dataset, models, on, ranked_by=target, progress=progress), target)
+    features = _enrolled(dataset, on)
+    rows = features[["enrolment_id", "student_id", "programme"]].assign(day=features["cut_day"].astype("int64"), probability=float("nan"))
+    return _completed(dataset, rows, features)
+
+
+def of_scored(dataset: Dataset, scored: Scored, target: str) -> pd.DataFrame:
+    """Give the same of students who were scored already, in their order."""
+    rows = scored.rows[["enrolment_id", "student_id", "programme", "day"]].assign(probability=scored.rows[f"probability_{target}"])
+    return _completed(dataset, rows, scored.features)
+
+
+def _completed(dataset: Dataset, rows: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     rows[FIRST_TEST_COLUMN] = first_test_failed_or_missed(features).fillna(0.0).to_numpy(dtype=float) > 0
     places = nw.from_native(dataset.tables.enrolments.select("enrolment_id", "academy", "coach_id").collect("pandas").to_native())
     told = places.to_native().drop_duplicates("enrolment_id").set_index("enrolment_id")
