@@ -255,3 +255,11 @@ def test_a_policy_that_cannot_be_met_names_the_numbers() -> None:
         Policy(talks_per_coach=2, places_per_programme=3)
     with pytest.raises(ValueError, match="programme 'P1': by_chance_share: Input should be less than or equal to"):
         Policy.model_validate({"programme": {"P1": {"by_chance_share": 2}}})
+
+
+@pytest.mark.parametrize("rules", [{}, {"talks_per_coach": 2, "overflow": "academy"}, {"places_per_programme": 2}])
+def test_nobody_to_choose_from_gives_an_empty_list(rules: dict[str, object]) -> None:
+    done = route(crowd().head(0), COACHES, Policy.model_validate(rules), MONDAY)
+    assert done.rows.empty
+    assert done.load.empty
+    assert not done.clashes

@@ -151,7 +151,7 @@ def _prepared(students: pd.DataFrame, policy: Policy, on: dt.date) -> pd.DataFra
     people["probability"] = people.get("probability", math.nan)
     scored = people["probability"].notna()
     people.loc[scored, "rank"] = rank(people.loc[scored, "probability"], lots(people.loc[scored, "enrolment_id"], on)).astype(float)
-    weeks = people["programme"].map({name: policy.rules_for(name).leave_alone_weeks for name in people["programme"].unique()})
+    weeks = people["programme"].map({name: policy.rules_for(name).leave_alone_weeks for name in people["programme"].unique()}).astype(float)
     people["left_alone"] = (people["invited_on"].notna() & ((pd.Timestamp(on) - people["invited_on"]).dt.days < 7 * weeks)).astype(bool)
     return people
 
@@ -210,7 +210,7 @@ def _told(people: pd.DataFrame, members: dict[str, np.ndarray], places: dict[str
     programmes, probability = people["programme"].to_numpy(), people["probability"].to_numpy(dtype=float)
     rules = {name: policy.rules_for(name) for name in set(programmes)}
     columns = _columns(people, [FIRST_TEST in rules[name].always_invite for name in programmes], on)
-    for name, rows in members.items():
+    for name, rows in members.items() if size else ():
         selected = select(columns[rows], places[name], rules[programmes[rows[0]]])
         way[rows] = np.where(selected.waits, "", selected.way)
         waits_for[rows] = np.where(selected.waits, selected.way, "")
