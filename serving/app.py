@@ -21,11 +21,12 @@ from serving.access.origin import SameOrigin
 from serving.champions import Champions
 from serving.middleware import BodyLimit, SecurityHeaders
 from serving.observing import Metrics, Observed
-from serving.pages import login
+from serving.pages import login, problems
 from serving.pages import routes as pages
 from serving.pages.access import add_access_handlers
 from serving.pages.rendering import error_page
 from serving.problems import add_problem_handlers
+from serving.rates import Rates
 from serving.routes import contract, health, history, invitations, metrics, models, scores
 from serving.settings import Settings, keys_in
 from serving.store.audit import note_head
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.champions = Champions(settings.champion_folder, settings.words_file)
     app.state.store = store
     app.state.metrics = Metrics()
+    app.state.rates = Rates(settings.requests_a_minute)
     app.state.access = None if settings.access_file is None else read_access(settings.access_file)
     app.state.login = None if app.state.access is None else Login(app.state.access, settings)
     for router in (
@@ -88,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         metrics.router,
         contract.router,
         pages.router,
+        problems.router,
         login.router,
     ):
         app.include_router(router)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -17,13 +20,41 @@ from riskmodel.errors import RiskModelError
 
 MEDIA_TYPE = "application/problem+json"
 TYPES = "/problems/"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a type of problem means to whoever builds on the API; its page tells it.
+
+    Attributes
+    ----------
+    title : str
+    status : tuple of int
+        HTTP statuses that it comes with.
+    meaning, remedy : str
+    """
+
+    title: str
+    status: tuple[int, ...]
+    meaning: str
+    remedy: str
+
+
+def _read_kinds() -> dict[str, Told]:
+    words = tomllib.loads((Path(__file__).with_name("texts") / "problems.en.toml").read_text(encoding="utf-8"))
+    return {kind: Told(told["title"], tuple(told["status"]), told["meaning"], told["remedy"]) for kind, told in words.items()}
+
+
+KINDS = _read_kinds()
 _log = logging.getLogger("riskmodel.service")
 
 
 class Fault(BaseModel):
     """One thing in a request that is not as it should be."""
 
-    pointer: str = Field(description="Its place in the body, as a JSON pointer (RFC 6901); empty for the body as a whole.")
+    pointer: str = Field(
+        description="Its place in the body, as a JSON pointer (RFC 6901), empty for the body as a whole; or /query/NAME, /path/NAME, /header/NAME."
+    )
     detail: str
 
 
@@ -37,16 +68,21 @@ class ProblemOut(BaseModel):
     errors: list[Fault] = []
 
 
-def told_as_problem(description: str) -> dict[str, Any]:
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+
+
+def told_as_problem(description: str, headers: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Give what the API's documentation says of an answer that is a problem."""
     schema = ProblemOut.model_json_schema()
     schema["properties"]["errors"]["items"] = schema.pop("$defs")["Fault"]
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+    told: dict[str, Any] = {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+    return told | ({"headers": dict(headers)} if headers else {})
 
 
 NOT_LET_IN: dict[int | str, dict[str, Any]] = {
     401: told_as_problem("Who asks is not known."),
     403: told_as_problem("Who asks may not do this."),
+    429: told_as_problem("Too many requests; Retry-After says how many seconds to wait.", headers=RETRY_AFTER),
 }
 
 
@@ -58,21 +94,29 @@ class Problem(Exception):
     status : int
         HTTP status.
     kind : str
-        Stable name of the problem's type.
+        Stable name of the problem's type, one of `KINDS`.
     detail : str
         What is wrong, without personal data.
     errors : sequence of dict
         Faults, each with `pointer` (RFC 6901) and `detail`.
+    headers : mapping of str to str, optional
+        To go with the answer.
     """
 
-    def __init__(self, status: int, kind: str, detail: str, errors: Sequence[dict[str, str]] = ()) -> None:
+    def __init__(
+        self, status: int, kind: str, detail: str, errors: Sequence[dict[str, str]] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
-        self.status, self.kind, self.detail, self.errors = status, kind, detail, list(errors)
+        self.status, self.kind, self.detail, self.errors, self.headers = status, kind, detail, list(errors), dict(headers or {})
+
+
+def _title(kind: str, status: int) -> str:
+    return KINDS[kind].title if kind in KINDS else HTTPStatus(status).phrase
 
 
 def problem_response(status: int, kind: str, detail: str, errors: Sequence[dict[str, str]] = ()) -> JSONResponse:
     """Give a problem as a response."""
-    content: dict[str, Any] = {"type": TYPES + kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    content: dict[str, Any] = {"type": TYPES + kind, "title": _title(kind, status), "status": status, "detail": detail}
     if errors:
         content["errors"] = list(errors)
     return JSONResponse(content, status, media_type=MEDIA_TYPE)
@@ -82,7 +126,11 @@ def problem_of_one(errors: Sequence[dict[str, str]]) -> ProblemOut:
     """Give all faults of one student as the problem that stands in place of their answer."""
     detail = f"{len(errors)} thing(s) about this student are not as they should be, so there is no score."
     return ProblemOut(
-        type=TYPES + "invalid-student", title=HTTPStatus(422).phrase, status=422, detail=detail, errors=[Fault(**error) for error in errors]
+        type=TYPES + "invalid-student",
+        title=_title("invalid-student", 422),
+        status=422,
+        detail=detail,
+        errors=[Fault(**error) for error in errors],
     )
 
 
@@ -131,6 +179,7 @@ def add_problem_handlers(app: FastAPI, page: Any) -> None:
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> Response:
         answer = problem_response(error.status, error.kind, error.detail, error.errors)
+        answer.headers.update(error.headers)
         if error.status == 401:
             answer.headers["WWW-Authenticate"] = "Bearer"
         return answer

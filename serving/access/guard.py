@@ -52,7 +52,7 @@ class Allow:
         Raises
         ------
         Problem, LoginNeeded, NotAllowed
-            Nobody is known (401, or the way to log in), or they may not (403).
+            Nobody is known (401, or the way to log in), they may not (403), or ask too often (429).
         """
         found = self._person(request) if self.to == "people" else machine_of(request) or self._person(request)
         if found is None:
@@ -64,6 +64,8 @@ class Allow:
                 raise NotAllowed
             needed = " or ".join(self.scopes)
             raise Problem(403, "not-allowed", f"This needs {needed}, which is not among what you may.")
+        if self.to == "both":
+            request.app.state.rates.count(found.login)
         return found
 
     @staticmethod

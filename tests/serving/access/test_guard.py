@@ -22,7 +22,8 @@ from tests.serving.conftest import Place, let_in
 HTML = {"Accept": "text/html"}
 OPEN = {
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.json"), ("GET", "/docs"), ("GET", "/language/{language}"), ("GET", "/login"),
-    ("GET", "/login/callback"), ("POST", "/login/demo"), ("GET", "/logged-out"),
+    ("GET", "/login/callback"), ("POST", "/login/demo"), ("GET", "/logged-out"), ("GET", "/problems"),
+    ("GET", "/problems/{kind}"),
 }  # fmt: skip
 BODY = {"students": [{"enrolment_id": "e", "landmark": 56, "features": {"attendance_share": 0.5}}]}
 
