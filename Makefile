@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONUTF8=1 $(PY) -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all endurance check lock benchmark-quality benchmark-speed benchmark-training benchmark-transparent clean
+.PHONY: help install demo test test-all endurance check contract lock benchmark-quality benchmark-speed benchmark-training benchmark-transparent clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,6 +36,9 @@ check: $(STAMP) ## style, types and the rules on imports
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
+
+contract: $(STAMP) ## write docs/openapi.json anew
+	@$(PY) scripts/openapi.py
 
 lock: $(STAMP) ## pin the dependencies anew
 	@$(PY) scripts/lock.py

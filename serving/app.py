@@ -21,6 +21,7 @@ from serving.access.origin import SameOrigin
 from serving.champions import Champions
 from serving.middleware import BodyLimit, SecurityHeaders
 from serving.observing import Metrics, Observed
+from serving.openapi import TITLE, operation_id
 from serving.pages import login, problems
 from serving.pages import routes as pages
 from serving.pages.access import add_access_handlers
@@ -33,11 +34,18 @@ from serving.store.audit import note_head
 from serving.store.schema import connect, require_newest
 from serving.store.weeks import Store, now
 
-_DESCRIPTION = """
-Explained dropout risk for first-years, so that extra coach attention goes where it may help.
-
-A score is a signal that starts a talk, never a verdict. It plays no part in the binding study advice.
-"""
+ROUTERS = (
+    scores.router,
+    history.router,
+    invitations.router,
+    models.router,
+    health.router,
+    metrics.router,
+    contract.router,
+    pages.router,
+    problems.router,
+    login.router,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -72,7 +80,13 @@ def create_app(settings: Settings) -> FastAPI:
         store.engine.dispose()
 
     app = FastAPI(
-        title="riskmodel", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+        title=TITLE,
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=operation_id,
     )
     app.state.settings = settings
     app.state.champions = Champions(settings.champion_folder, settings.words_file)
@@ -81,18 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.rates = Rates(settings.requests_a_minute)
     app.state.access = None if settings.access_file is None else read_access(settings.access_file)
     app.state.login = None if app.state.access is None else Login(app.state.access, settings)
-    for router in (
-        scores.router,
-        history.router,
-        invitations.router,
-        models.router,
-        health.router,
-        metrics.router,
-        contract.router,
-        pages.router,
-        problems.router,
-        login.router,
-    ):
+    for router in ROUTERS:
         app.include_router(router)
     app.mount(FILES, StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     if missing := unguarded(app):

@@ -68,15 +68,23 @@ class ProblemOut(BaseModel):
     errors: list[Fault] = []
 
 
+_REFERENCE = "#/components/schemas/{model}"
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
 def told_as_problem(description: str, headers: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Give what the API's documentation says of an answer that is a problem."""
-    schema = ProblemOut.model_json_schema()
-    schema["properties"]["errors"]["items"] = schema.pop("$defs")["Fault"]
-    told: dict[str, Any] = {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+    told: dict[str, Any] = {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="ProblemOut")}}},
+    }
     return told | ({"headers": dict(headers)} if headers else {})
+
+
+def problem_schemas() -> dict[str, Any]:
+    """Give the schemas that `told_as_problem` refers to, by name."""
+    schema = ProblemOut.model_json_schema(ref_template=_REFERENCE)
+    return {**schema.pop("$defs"), "ProblemOut": schema}
 
 
 NOT_LET_IN: dict[int | str, dict[str, Any]] = {

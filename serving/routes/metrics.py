@@ -12,13 +12,18 @@ from riskmodel.errors import ModelFault
 from serving.access.guard import Allow
 from serving.access.scopes import Scope
 from serving.dependencies import ChampionsDep, StoreDep
+from serving.problems import NOT_LET_IN
 from serving.store.weeks import latest_week
 
 router = APIRouter(tags=["health"])
 
 
 @router.get(
-    "/metrics", summary="Counts and states for a monitor", response_class=Response, dependencies=[Depends(Allow(Scope.METRICS_READ))]
+    "/metrics",
+    summary="Counts and states for a monitor",
+    response_class=Response,
+    dependencies=[Depends(Allow(Scope.METRICS_READ))],
+    responses={**NOT_LET_IN, 200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def metrics(request: Request, champions: ChampionsDep, store: StoreDep) -> Response:
     """Give requests, latencies, the distribution of scores, which champion serves and how old the newest list is; nothing of anybody."""

@@ -17,7 +17,7 @@ from serving.access.principal import Principal
 from serving.access.scopes import Scope
 from serving.dependencies import MetricsDep, ServingDep, SettingsDep, StoreDep
 from serving.languages import accepted_language
-from serving.problems import NOT_LET_IN, Problem, ProblemOut, faults_problem, problem_of_one, told_as_problem, told_fault
+from serving.problems import NOT_LET_IN, Problem, ProblemOut, problem_of_one, told_as_problem, told_fault
 from serving.scoring import Answer, Ready, Rows, score_ready, score_rows
 from serving.store.scores import NewScore, Source, keep_scores
 from serving.store.weeks import Store, now
@@ -191,9 +191,9 @@ class ScoresIn(_Part):
         },
     )  # fmt: skip
 
-    on: Day | None = Field(default=None, description="The day; needed for raw rows. Nothing known later is looked at.")
+    on: Day | None = Field(default=None, description="The day; students with raw rows need it. Nothing known later is looked at.")
     students: list[Annotated[StudentIn, WrapValidator(_own_faults)]] = Field(
-        min_length=1, description="Up to 1,000, or fewer where the service is set so; each enrolment once."
+        min_length=1, max_length=1000, description="Up to 1,000, or fewer where the service is set so; each enrolment once."
     )
     keep: bool = Field(default=False, description="Whether the scores are kept in each student's history; needs the scope scores:keep.")
 
@@ -270,7 +270,7 @@ def scores(
     metrics: MetricsDep,
     store: StoreDep,
     caller: Annotated[Principal, Depends(Allow(Scope.SCORES_COMPUTE))],
-    accept_language: Annotated[str | None, Header()] = None,
+    accept_language: Annotated[str | None, Header(description="nl or en, for reasons and phrases.", examples=["en"])] = None,
 ) -> ScoresOut:
     """Answer, per student, the probability of each target and the reasons in words; a signal to start a talk with, never a verdict.
 
@@ -287,8 +287,6 @@ def scores(
     response.headers["Content-Language"] = language
     response.headers["Vary"] = "Accept-Language"
     students, faults = _sound(body)
-    if body.on is None and any(student.enrolment is not None for student in students.values()):
-        raise faults_problem([{"pointer": "/on", "detail": "Raw rows need the day as of which they are to be looked at."}])
     ready = score_ready(serving, {place: _ready(student) for place, student in students.items() if student.enrolment is None}, language)
     told, faults = dict(ready.told), faults | ready.faults
     if body.on is not None:
@@ -313,6 +311,8 @@ def _sound(body: ScoresIn) -> tuple[dict[int, StudentIn], dict[int, list[dict[st
             faults[place] = [told_fault(fault, below) for fault in student.faults]
         elif student.identity in seen:
             faults[place] = [{"pointer": below, "detail": "This enrolment_id came before."}]
+        elif student.enrolment is not None and body.on is None:
+            faults[place] = [{"pointer": "/on", "detail": "Raw rows need the day as of which they are to be looked at."}]
         elif body.keep and student.student is None:
             faults[place] = [{"pointer": f"{below}/student_id", "detail": "Keeping scores needs to know whose they are."}]
         else:
