@@ -1,4 +1,4 @@
-"""Routes whose answers carry an `ETag`, and that answer 304 with no body to whoever has the same answer already."""
+"""Routes that other systems read: answers carry an `ETag`, whoever has the same answer already gets 304, and an unknown parameter is refused."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from serving.problems import faults_problem, pointer
+
 # Headers that a 304 repeats (RFC 9110, section 15.4.5).
 _REPEATED = ("etag", "vary", "cache-control", "content-language")
 
 
 class ConditionalRoute(APIRoute):
-    """A route of which each GET that succeeds is tagged by its content."""
+    """A route of which each GET that succeeds is tagged by its content, and that knows its parameters.
+
+    A misspelt one is refused: a system that follows would begin anew each time without noticing that nobody reads its 'cursur'.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Give the handler, with what looks at the tags around it."""
         answer = super().get_route_handler()
+        known = {parameter.alias for parameter in self.dependant.query_params}
 
         async def tagged(request: Request) -> Response:
+            if unknown := [name for name in request.query_params if name not in known]:
+                told = f"There is no such parameter; there are {', '.join(sorted(known))}." if known else "There are no parameters here."
+                raise faults_problem([{"pointer": pointer(["query", name]), "detail": told} for name in unknown])
             response = await answer(request)
             if request.method != "GET" or response.status_code != 200:
                 return response

@@ -83,6 +83,7 @@ def _complete(operation: dict[str, Any], route: RouteContext) -> None:
     if isinstance(route.original_route, ConditionalRoute) and "get" in {method.lower() for method in route.methods or ()}:
         operation["responses"]["304"] = {"description": "Unchanged since the answer whose ETag If-None-Match tells."}
         operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+        operation["responses"].setdefault("422", told_as_problem("A parameter can't be used; its place is told."))
     operation["responses"].setdefault("400", told_as_problem("The request can't be read."))
 
 

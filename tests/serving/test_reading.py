@@ -193,6 +193,12 @@ def test_who_has_the_answer_already_is_told_so_without_it(machine: TestClient, p
     assert first.headers["cache-control"] == ("no-store" if "invitations" in path else "private, no-cache")
 
 
+def test_a_parameter_that_is_not_known_is_refused_by_its_name(machine: TestClient) -> None:
+    answer = machine.get("/v1/invitations", params={"cursur": "x", "limit": 1})
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, ["/query/cursur"])
+    assert machine.get("/v1/models", params={"limit": 1}).status_code == 422
+
+
 def test_what_is_nothing_is_not_tagged(machine: TestClient) -> None:
     assert "etag" not in machine.get("/v1/models/nobody").headers
     assert "etag" not in machine.post("/v1/scores", json=keeping()).headers
