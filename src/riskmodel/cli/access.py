@@ -20,7 +20,10 @@ LONGEST_STAND_IN = 92
 def create(
     name: Annotated[str, typer.Argument(help="Which machine it is for, as in student-system.")],
     scope: Annotated[
-        list[str], typer.Option(help="What it may: scores:compute, models:read or metrics:read. May be given more than once.")
+        list[str],
+        typer.Option(
+            help="What it may: scores:compute, scores:keep, scores:read, invitations:read, models:read or metrics:read. May be given more than once."
+        ),
     ],
     days: Annotated[int, typer.Option(help="After how many days it ends.")] = 90,
 ) -> None:
