@@ -19,7 +19,7 @@ Explained dropout risk for first-years, so that extra coach attention goes where
 
 A score is a signal that starts a talk, never a verdict. It plays no part in the binding study advice.
 
-Systems send a token as `Authorization: Bearer ...`. Whatever is not answered is a problem (RFC 9457) of a type that has a page below `/problems`.
+Systems send a token as `Authorization: Bearer ...`. A request that can't be answered gets a problem (RFC 9457), of a type that has a page below `/problems`.
 """
 _TAGS = [
     {"name": "scores", "description": "Score students that the caller brings along."},

@@ -1,4 +1,4 @@
-"""How often one caller may ask: counted per process over the last minute, so that no system can starve the others."""
+"""How often one caller may ask: counted per process and minute, so that no system can starve the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter
 
 from serving.problems import Problem
 
@@ -23,7 +23,7 @@ class Rates:
 
     def __init__(self, most: int) -> None:
         self._item = RateLimitItemPerMinute(most)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
     def count(self, caller: str) -> None:
         """Count one request.
@@ -35,7 +35,7 @@ class Rates:
         """
         if self._limiter.hit(self._item, caller):
             return
-        # A second more, because what lies a minute back to the dot still counts.
+        # Rounded up: who comes back to the dot finds a new minute.
         wait = max(1, math.floor(self._limiter.get_window_stats(self._item, caller).reset_time - time.time()) + 1)
         detail = f"More than {self._item.amount} requests a minute. Wait {wait} seconds."
         raise Problem(429, "too-many-requests", detail, headers={"Retry-After": str(wait)})
