@@ -126,6 +126,8 @@ class Routing(_Part):
     """Why a student was invited."""
 
     way: str
+    how: str
+    chance: float | None
     rank: int
     margin: float | None
     cut_off: float | None
