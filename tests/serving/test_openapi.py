@@ -14,10 +14,10 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from serving.access.guard import Allow, guards
+from serving.access.scopes import MACHINES, Scope
 from serving.problems import KINDS
+from tests.serving.api.test_kept_scores import bearer, keeping
 from tests.serving.conftest import Place
-from tests.serving.test_kept_scores import keeping
-from tests.serving.test_reading import machine  # noqa: F401
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 CONTRACT: dict[str, Any] = json.loads(COMMITTED.read_text(encoding="utf-8"))
@@ -96,15 +96,18 @@ def body_examples(operation: dict[str, Any]) -> list[Any]:
 
 @EACH
 def test_the_examples_work_and_are_answered_as_the_contract_says(
-    machine: TestClient,  # noqa: F811
+    client: TestClient,
     method: str,
     path: str,
     operation: dict[str, Any],
 ) -> None:
-    machine.post("/v1/scores", json=keeping(student_id="s26000123"))  # the student of the examples
+    machine = bearer(client, f"example-{OPERATIONS.index((method, path, operation))}", *map(str, MACHINES - {Scope.METRICS_READ}))
+    client.cookies.clear()
+    client.headers.update(machine)
+    client.post("/v1/scores", json=keeping(student_id="s26000123"))  # the student of the examples
     parameters = {each["name"]: each["schema"]["examples"][0] for each in operation.get("parameters", []) if each["required"]}
     for body in body_examples(operation) if "requestBody" in operation else [None]:
-        answer = machine.request(method, path.format(**parameters), json=body, headers={"Accept": "*/*"})
+        answer = client.request(method, path.format(**parameters), json=body, headers={"Accept": "*/*"})
         if path == "/metrics":  # this machine's token is not for a monitor
             assert answer.status_code == 403
             continue

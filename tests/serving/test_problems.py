@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 import serving
 from serving.problems import KINDS
 from serving.rates import Rates
+from tests.serving.api.test_kept_scores import bearer
 from tests.serving.conftest import Place, entered
-from tests.serving.test_kept_scores import bearer
 
 ROOM = Path(serving.__file__).parent
 # Which argument of these says the kind.

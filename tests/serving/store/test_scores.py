@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -117,6 +118,19 @@ def test_a_published_list_keeps_the_scores_that_it_was_made_of(store: Store) -> 
     )
     assert older.reasons[0]["text"] == {"nl": "Minder vaak aanwezig dan eerst.", "en": "Less often present than before."}
     assert len(history(store, 2)) == 1
+
+
+def test_writers_at_the_same_time_keep_all_and_make_nobody_twice(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(keep, store, *(score(each, probability=number / 10) for each in range(5))) for number in range(8)]
+        for each in done:
+            assert each.result(timeout=60) == frozenset()
+    for number in range(5):
+        assert sorted(each.probability for each in history(store, number)) == [pytest.approx(each / 10) for each in range(8)]
+    with store.engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM people")).scalar_one() == 5
+    found = verify(store.engine, store.keys)
+    assert (found.events, found.faults) == (40, ())
 
 
 def test_a_transaction_that_is_taken_back_keeps_neither_score_nor_event(store: Store) -> None:

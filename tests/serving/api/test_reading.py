@@ -16,8 +16,8 @@ from serving.store.audit import Event, events_about, verify
 from serving.store.changes import begin_epoch
 from serving.store.people import STUDENT, erase, find_person
 from serving.store.weeks import Store, coaches_with_invited, invited_students, latest_week, logins_of, now
+from tests.serving.api.test_kept_scores import bearer, keeping
 from tests.serving.conftest import Place, let_in
-from tests.serving.test_kept_scores import bearer, keeping
 
 
 @pytest.fixture
