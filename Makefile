@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONUTF8=1 $(PY) -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all endurance check contract lock benchmark-quality benchmark-speed benchmark-training benchmark-transparent clean
+.PHONY: help install demo test test-all endurance check contract lock benchmark-quality benchmark-speed benchmark-training benchmark-transparent benchmark-service clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -55,6 +55,9 @@ benchmark-training: $(STAMP) ## how long training takes, and how that grows
 
 benchmark-transparent: $(STAMP) ## how near the models come to a known truth
 	@$(PY) benchmarks/transparent.py
+
+benchmark-service: $(STAMP) ## how fast the scoring service answers, beside its goals
+	@$(PY) benchmarks/service.py
 
 clean: ## remove what the commands above made
 	@rm -rf $(VENV) demo workspace .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

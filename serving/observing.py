@@ -7,29 +7,35 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
+import os
 import re
 import secrets
 import time
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID = "X-Request-ID"
 _FITTING = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
 _TENTHS = tuple(step / 10 for step in range(1, 11))
 
 
 class Metrics:
-    """The service's counts, in a registry of its own.
+    """The service's counts, in a registry of its own; where several processes serve together they are added up when they are read.
 
     Attributes
     ----------
     registry : CollectorRegistry
-    requests, seconds, scores, champion, list_age : prometheus_client metrics
+    requests, seconds, scores : prometheus_client metrics
     """
 
     def __init__(self) -> None:
@@ -37,15 +43,39 @@ class Metrics:
         self.requests = Counter("riskmodel_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
         self.seconds = Histogram("riskmodel_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, registry=self.registry)
         self.scores = Histogram("riskmodel_score", "Probabilities given, by target.", ("target",), buckets=_TENTHS, registry=self.registry)
-        self.champion = Gauge("riskmodel_champion", "1 for the model that serves.", ("target", "version"), registry=self.registry)
-        self.list_age = Gauge("riskmodel_list_age_days", "Days since the newest list's date.", registry=self.registry)
 
-    def note_state(self, versions: dict[str, str], newest_list: dt.date | None, today: dt.date) -> None:
-        """Set what is true at the moment that the counts are read."""
-        self.champion.clear()
+    def text(self, versions: dict[str, str], newest_list: dt.date | None, today: dt.date) -> bytes:
+        """Give the counts, and what is true at the moment that they are read, in Prometheus' text format.
+
+        Parameters
+        ----------
+        versions : dict of target to str
+            The models that serve.
+        newest_list : datetime.date or None
+        today : datetime.date
+        """
+        counts = self.registry
+        if _TOGETHER in os.environ:
+            counts = CollectorRegistry()
+            MultiProcessCollector(counts)
+        champion = GaugeMetricFamily("riskmodel_champion", "1 for the model that serves.", labels=("target", "version"))
         for target, version in versions.items():
-            self.champion.labels(target, version).set(1)
-        self.list_age.set(float("nan") if newest_list is None else (today - newest_list).days)
+            champion.add_metric((target, version), 1.0)
+        age = math.nan if newest_list is None else float((today - newest_list).days)
+        states = CollectorRegistry()
+        states.register(_States((champion, GaugeMetricFamily("riskmodel_list_age_days", "Days since the newest list's date.", value=age))))
+        return generate_latest(counts) + generate_latest(states)
+
+
+class _States(Collector):
+    """States of one moment; they are true of all processes alike, so nothing is added up."""
+
+    def __init__(self, states: tuple[Metric, ...]) -> None:
+        self.states = states
+
+    def collect(self) -> tuple[Metric, ...]:
+        """Give them."""
+        return self.states
 
 
 def configure_logging() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from fastapi import APIRouter, Depends, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import SQLAlchemyError
 
 from riskmodel.errors import ModelFault
@@ -38,6 +38,5 @@ def metrics(request: Request, champions: ChampionsDep, store: StoreDep) -> Respo
             newest = None if week is None else week.on
     except SQLAlchemyError:  # /readyz says that the store is away; counts are to be had all the same
         newest = None
-    observed = request.app.state.metrics
-    observed.note_state(versions, newest, dt.datetime.now(dt.UTC).date())
-    return Response(generate_latest(observed.registry), media_type=CONTENT_TYPE_LATEST)
+    text = request.app.state.metrics.text(versions, newest, dt.datetime.now(dt.UTC).date())
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

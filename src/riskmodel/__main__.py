@@ -2,4 +2,5 @@
 
 from riskmodel.cli.main import run
 
-run()
+if __name__ == "__main__":  # processes that serve together read this file as well
+    run()

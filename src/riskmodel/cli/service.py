@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +17,8 @@ from riskmodel.cli.context import say, workspace
 from riskmodel.errors import RiskModelError
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from serving.settings import Settings
     from serving.store.weeks import Store
 
@@ -27,6 +33,7 @@ def serve(
     demo: Annotated[
         bool, typer.Option("--demo", help="Let people choose who to be; on this machine, with students who do not exist.")
     ] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve together; at most one per core is of use.")] = 1,
 ) -> None:
     """Serve the coach's pages and the scoring API."""
     import uvicorn
@@ -42,14 +49,47 @@ def serve(
     with open_store(place) as store:  # a new store is made here, in a workspace of one's own
         require_somebody(host, settings, store)
     configure_logging()
-    app = create_app(settings)
+    app: FastAPI | str = create_app(settings) if workers == 1 else "serving.process:application"
     shown = f"[{host}]" if ":" in host else host
     if not current(place.champion):
         say(f"No model was promoted in {place.folder} yet, so no student can be scored; one that is promoted is taken up at once.")
     say(f"Coach's page:          http://{shown}:{port}/")
     say(f"API's documentation:   http://{shown}:{port}/docs")
     say("Stop with Ctrl-C.")
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+    with contextlib.nullcontext() if workers == 1 else for_workers(settings):
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            workers=workers,
+            factory=workers > 1,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+        )
+
+
+@contextlib.contextmanager
+def for_workers(settings: Settings) -> Iterator[None]:
+    """Let the processes that serve together know what this one was told, by the environment, as long as they run.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the command line said goes before what the environment held.
+    """
+    from serving.process import WORKSPACE
+    from serving.settings import PREFIX
+
+    told: dict[str, object] = {"words_file": settings.words_file, "access_file": settings.access_file}
+    told |= {"demo": settings.demo, "secure_cookies": settings.secure_cookies}
+    for name, value in told.items():
+        if value is not None:
+            os.environ[f"{PREFIX}{name.upper()}"] = str(value)
+    os.environ[WORKSPACE] = str(workspace().folder)
+    with tempfile.TemporaryDirectory(prefix="riskmodel-counts-") as counts:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts  # each process counts there, and /metrics adds up
+        yield
 
 
 def require_somebody(host: str, settings: Settings, store: Store) -> None:
