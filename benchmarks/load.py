@@ -40,7 +40,10 @@ class _Connection(asyncio.Protocol):
         length = int(lowered[at + 15 :].split(b"\r\n", 1)[0])
         if len(self.buffer) < head + 4 + length:
             return
-        self.run.note(self.kind, self.buffer[9:12] == b"200", time.perf_counter() - self.began)
+        good = self.buffer[9:12] == b"200"
+        if not good and not self.run.first_error:
+            self.run.first_error = (self.buffer[9:12] + b" " + self.buffer[head + 4 : head + 404]).decode(errors="replace")
+        self.run.note(self.kind, good, time.perf_counter() - self.began)
         self.buffer.clear()
         self._next()
 
@@ -65,6 +68,7 @@ class _Run:
     def __init__(self, requests: list[tuple[int, bytes]], seconds: float, most: int | None) -> None:
         self.requests, self.seconds, self.most = requests, seconds, most
         self.sent = self.errors = 0
+        self.first_error = ""
         self.took: dict[int, list[float]] = {}
         self.over = False
         self.began = time.perf_counter()
@@ -108,7 +112,7 @@ async def load(
     Returns
     -------
     dict
-        requests, errors (no 200, or a lost connection), seconds, cpu (seconds that this client worked), and per kind p50 and p99 in milliseconds.
+        requests, errors (no 200, or a lost connection), the first of them, seconds, cpu (seconds that this client worked), and per kind p50 and p99 in milliseconds.
     """
     loop = asyncio.get_running_loop()
     run = _Run(requests, seconds, most)
@@ -128,7 +132,7 @@ async def load(
         for kind, took in run.took.items()
     }
     answered = sum(len(took) for took in run.took.values())
-    return {"requests": answered, "errors": run.errors, "seconds": elapsed, "cpu": time.process_time() - worked, "kinds": kinds}
+    return {"requests": answered, "errors": run.errors, "first_error": run.first_error, "seconds": elapsed, "cpu": time.process_time() - worked, "kinds": kinds}
 
 
 def request_bytes(path: str, body: str | None, token: str | None, port: int) -> bytes:

@@ -145,6 +145,7 @@ def bodies_of(folder: Path, students: int) -> dict[str, list[dict[str, Any]]]:
     ]
     on = cohort.start + dt.timedelta(days=DAY)
     raw = {name: pd.read_parquet(folder / "data" / f"{name}.parquet") for name in ("enrolments", "attendance", "results")}
+    raw["attendance"]["session_id"] = raw["attendance"]["session_id"].astype("str")
     for table in raw.values():
         for column in table.columns.intersection(["date", "known_on", "start_date", "enrolled_on", "left_on", "left_known_on"]):
             table[column] = pd.to_datetime(table[column]).dt.strftime("%Y-%m-%d")
@@ -195,7 +196,7 @@ def turn(to: Served, file: Path, seconds: float, connections: int, most: int | N
     told: dict[str, Any] = json.loads(done.stdout)
     told["serving_cpu"] = to.cpu() - before
     if told["errors"]:
-        raise RuntimeError(f"{to.name}: {told['errors']} of {told['requests']} requests went wrong.")
+        raise RuntimeError(f"{to.name}: {told['errors']} of {told['requests']} requests went wrong: {told['first_error']}")
     return told
 
 

@@ -57,7 +57,7 @@ class Metrics:
         counts = self.registry
         if _TOGETHER in os.environ:
             counts = CollectorRegistry()
-            MultiProcessCollector(counts)
+            MultiProcessCollector(counts)  # type: ignore[no-untyped-call]
         champion = GaugeMetricFamily("riskmodel_champion", "1 for the model that serves.", labels=("target", "version"))
         for target, version in versions.items():
             champion.add_metric((target, version), 1.0)

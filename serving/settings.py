@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     idle_minutes: int = Field(default=30, gt=0, description="Without a request for so long, somebody is logged out.")
     absolute_hours: int = Field(default=10, gt=0, description="After so long, somebody is logged out in any case.")
     demo: bool = Field(default=False, description="Whether people choose themselves who to be; only with people who do not exist.")
-    most_bytes: int = Field(default=8 * 1024 * 1024, gt=0, description="A larger request body is refused.")
+    most_bytes: int = Field(default=16 * 1024 * 1024, gt=0, description="A larger request body is refused.")
     most_students: int = Field(default=1000, gt=0, le=1000, description="Most students in one call.")
     requests_a_minute: int = Field(default=6000, gt=0, description="Most requests a minute of one caller to the API, per process.")
     allowed_hosts: tuple[str, ...] = Field(
