@@ -132,7 +132,14 @@ async def load(
         for kind, took in run.took.items()
     }
     answered = sum(len(took) for took in run.took.values())
-    return {"requests": answered, "errors": run.errors, "first_error": run.first_error, "seconds": elapsed, "cpu": time.process_time() - worked, "kinds": kinds}
+    return {
+        "requests": answered,
+        "errors": run.errors,
+        "first_error": run.first_error,
+        "seconds": elapsed,
+        "cpu": time.process_time() - worked,
+        "kinds": kinds,
+    }
 
 
 def request_bytes(path: str, body: str | None, token: str | None, port: int) -> bytes:

@@ -18,8 +18,9 @@ from serving.access.configuration import read_access
 from serving.access.guard import FILES, unguarded
 from serving.access.login import Login
 from serving.access.origin import SameOrigin
+from serving.access.tokens import Remembered
 from serving.champions import Champions
-from serving.middleware import BodyLimit, SecurityHeaders
+from serving.middleware import BodyLimit, Deadline, SecurityHeaders
 from serving.observing import Metrics, Observed
 from serving.openapi import TITLE, operation_id
 from serving.pages import login, problems
@@ -31,7 +32,7 @@ from serving.rates import Rates
 from serving.routes import contract, health, history, invitations, metrics, models, scores
 from serving.settings import Settings, keys_in
 from serving.store.audit import note_head
-from serving.store.schema import connect, require_newest
+from serving.store.schema import Patience, connect, require_newest
 from serving.store.weeks import Store, now
 
 ROUTERS = (
@@ -67,7 +68,8 @@ def create_app(settings: Settings) -> FastAPI:
     ConfigurationFault
         There are no keys to the store, or `access.toml` can't be read.
     """
-    store = Store(connect(settings.store_url.get_secret_value()), keys_in(settings), settings.audit_heads)
+    patience = Patience(settings.store_connections, settings.store_seconds)
+    store = Store(connect(settings.store_url.get_secret_value(), patience), keys_in(settings), settings.audit_heads)
     require_newest(store.engine)
 
     @asynccontextmanager
@@ -91,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.champions = Champions(settings.champion_folder, settings.words_file)
     app.state.store = store
+    app.state.tokens = Remembered()
     app.state.metrics = Metrics()
     app.state.rates = Rates(settings.requests_a_minute)
     app.state.access = None if settings.access_file is None else read_access(settings.access_file)
@@ -111,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(SameOrigin)
     app.add_middleware(BodyLimit, most_bytes=settings.most_bytes)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
+    app.add_middleware(Deadline, seconds=settings.answer_seconds)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app

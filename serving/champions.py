@@ -7,11 +7,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from riskmodel.catalogue import Feature
 from riskmodel.champion import POINTER, read_champions
 from riskmodel.contract.definition import DatasetDefinition
 from riskmodel.errors import ModelFault, RiskModelError
 from riskmodel.explain.reasons import Teller
 from riskmodel.explain.words import Words, load_words
+from riskmodel.features.alone import Usual
 from riskmodel.model import RiskModel
 from riskmodel.scoring import tellers
 from serving.languages import LANGUAGES
@@ -30,17 +32,37 @@ class Serving:
     words : dict of language to Words
     definition : DatasetDefinition
         As the models keep it: grade scale, delays, declared columns.
+    like : dict of target to target
+        The first target whose model looks at the same columns: its matrix serves both.
+    versions : dict of target to str
+        The version of each target's model.
+    catalogue : dict of name to Feature
+    usual : dict of landmark to Usual
+        What was usual in the programmes of the newest cohort.
     """
 
     models: dict[str, RiskModel]
     tellers: dict[str, dict[str, Teller]]
     words: dict[str, Words]
     definition: DatasetDefinition
+    like: dict[str, str]
+    versions: dict[str, str]
+    catalogue: dict[str, Feature]
+    usual: dict[int, Usual]
 
-    @property
-    def versions(self) -> dict[str, str]:
-        """Give the version of each target's model."""
-        return {target: f"{target}-{model.version}" for target, model in self.models.items()}
+    @classmethod
+    def of(
+        cls, models: dict[str, RiskModel], tellers: dict[str, dict[str, Teller]], words: dict[str, Words], definition: DatasetDefinition
+    ) -> Serving:
+        """Prepare what follows from the models."""
+        like = {
+            target: next(other for other in models if models[other].design.columns == model.design.columns)
+            for target, model in models.items()
+        }
+        versions = {target: f"{target}-{model.version}" for target, model in models.items()}
+        first = next(iter(models.values()))
+        usual = {landmark: Usual(context) for landmark, context in first.contexts.items()}
+        return cls(models, tellers, words, definition, like, versions, dict(first.catalogue), usual)
 
 
 class Champions:
@@ -64,6 +86,11 @@ class Champions:
         self._looked = -LOOK_AGAIN_AFTER
         self._lock = threading.Lock()
 
+    @property
+    def due(self) -> bool:
+        """Tell whether `get` will look at the folder, and perhaps read a new champion, which takes half a second."""
+        return time.monotonic() - self._looked >= LOOK_AGAIN_AFTER
+
     def get(self) -> Serving:
         """Give what serves now.
 
@@ -72,9 +99,9 @@ class Champions:
         ModelFault
             Nothing was promoted yet, or what was can't be read and nothing served before.
         """
-        if time.monotonic() - self._looked >= LOOK_AGAIN_AFTER:
+        if self.due:
             with self._lock:
-                if time.monotonic() - self._looked >= LOOK_AGAIN_AFTER:
+                if self.due:
                     self._look()
         if self._serving is None:
             raise ModelFault(self.problem or "no model was promoted yet.", remedy="Run 'riskmodel train' and 'riskmodel promote'.")
@@ -93,7 +120,7 @@ class Champions:
             models = read_champions(self.folder)
             definition = DatasetDefinition.model_validate(next(iter(models.values())).facts.definition)
             told = {target: tellers(model, definition, list(self.words.values())) for target, model in models.items()}
-            self._serving = Serving(models, told, self.words, definition)
+            self._serving = Serving.of(models, told, self.words, definition)
             self._seen, self.problem = seen, None
         except (RiskModelError, ValueError) as error:
             self._seen = seen

@@ -6,6 +6,15 @@ from fastapi import Request
 
 LANGUAGES = ("nl", "en")
 COOKIE = "language"
+# Told by hand: a parameter that FastAPI reads costs more than the header is worth.
+LANGUAGE_PARAMETER = {
+    "name": "accept-language",
+    "in": "header",
+    "required": False,
+    "description": "nl or en, for reasons and phrases.",
+    "schema": {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "Accept-Language"},
+    "example": "en",
+}
 
 
 def accepted_language(header: str | None) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
+import asyncio
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.problems import problem_response
+from serving.problems import RETRY_AFTER, problem_response
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -20,6 +21,17 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+
+
+def _ready(headers: dict[str, str]) -> tuple[list[tuple[bytes, bytes]], frozenset[bytes]]:
+    """Give headers as they are sent, and their names."""
+    sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return sent, frozenset(name for name, _ in sent)
+
+
+_STATIC = _ready(HEADERS)
+_PRIVATE = _ready({**HEADERS, "Cache-Control": "no-store"})
+_CACHE = b"cache-control"
 
 
 class BodyLimit:
@@ -60,6 +72,64 @@ class BodyLimit:
         await problem_response(413, "too-large", detail)(scope, receive, send)
 
 
+class Deadline:
+    """Answers 503 where nothing has begun to answer in time; what was waited for goes on, and its answer is thrown away.
+
+    The database has limits of its own, which are shorter; this one holds where it is frozen and keeps none of them. Time counts from the
+    moment that the request is there as a whole, so a slow client is not cut short.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    seconds : float
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self.app = app
+        self.seconds = seconds
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with an eye on the clock."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        loop = asyncio.get_running_loop()
+        begun = late = False
+        clock: asyncio.TimerHandle | None = None
+
+        def give_up() -> None:
+            nonlocal late
+            if not begun:
+                late = True
+                answer = problem_response(503, "too-slow", f"Nothing answered within {self.seconds:g} seconds. Try again.")
+                answer.headers["Retry-After"] = str(RETRY_AFTER)
+                task = loop.create_task(answer(scope, receive, send))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
+
+        async def heard() -> Message:
+            nonlocal clock
+            message = await receive()
+            if clock is None and not message.get("more_body", False):
+                clock = loop.call_later(self.seconds, give_up)
+            return message
+
+        async def guarded(message: Message) -> None:
+            nonlocal begun
+            if not late:
+                begun = True
+                await send(message)
+
+        if scope["method"] in ("GET", "HEAD", "OPTIONS", "DELETE"):
+            clock = loop.call_later(self.seconds, give_up)
+        try:
+            await self.app(scope, heard, guarded)
+        finally:
+            if clock is not None:
+                clock.cancel()
+
+
 class SecurityHeaders:
     """Adds the security headers to every answer; nothing is cached but what a route says may be, which is nobody's data."""
 
@@ -74,11 +144,10 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
-                if not scope["path"].startswith("/static/"):
-                    headers.setdefault("Cache-Control", "no-store")
+                given = message.get("headers", ())
+                told = scope["path"].startswith("/static/") or any(name == _CACHE for name, _ in given)
+                own, names = _STATIC if told else _PRIVATE
+                message["headers"] = [each for each in given if each[0] not in names] + own
             await send(message)
 
         await self.app(scope, receive, with_headers)

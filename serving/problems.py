@@ -14,6 +14,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 
 from riskmodel.errors import RiskModelError
@@ -46,6 +48,7 @@ def _read_kinds() -> dict[str, Told]:
 
 
 KINDS = _read_kinds()
+RETRY_AFTER = 5  # seconds
 _log = logging.getLogger("riskmodel.service")
 
 
@@ -69,7 +72,7 @@ class ProblemOut(BaseModel):
 
 
 _REFERENCE = "#/components/schemas/{model}"
-RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+_RETRY_AFTER_TOLD = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
 def told_as_problem(description: str, headers: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -90,7 +93,7 @@ def problem_schemas() -> dict[str, Any]:
 NOT_LET_IN: dict[int | str, dict[str, Any]] = {
     401: told_as_problem("Who asks is not known."),
     403: told_as_problem("Who asks may not do this."),
-    429: told_as_problem("Too many requests; Retry-After says how many seconds to wait.", headers=RETRY_AFTER),
+    429: told_as_problem("Too many requests; Retry-After says how many seconds to wait.", headers=_RETRY_AFTER_TOLD),
 }
 
 
@@ -208,6 +211,19 @@ def add_problem_handlers(app: FastAPI, page: Any) -> None:
         kinds = {404: "not-found", 405: "method-not-allowed", 400: "unreadable-request", 413: "too-large"}
         answer = problem_response(error.status_code, kinds.get(error.status_code, "error"), str(error.detail))
         answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(InternalError)
+    @app.exception_handler(NoConnection)
+    async def _away(request: Request, error: Exception) -> Response:
+        _log.warning("the store is away or slow (%s)", type(error).__name__)
+        shown = page(request, 503)
+        answer: Response = shown or problem_response(
+            503, "store-away", "The store can't be reached or written at the moment, so nothing was done. Try again."
+        )
+        answer.headers["Retry-After"] = str(RETRY_AFTER)
         return answer
 
     @app.exception_handler(RiskModelError)

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
+import numpy as np
 from scipy.special import expit
 
 from riskmodel.certainty import HowSure
 from riskmodel.contract.definition import Cohort, DatasetDefinition
-from riskmodel.contract.rows import RowFaults, tables_from_rows
+from riskmodel.contract.rows import RowFaults, read_rows
+from riskmodel.dates import to_epoch_day
 from riskmodel.explain.certainty import tell_unusual, told_interval
 from riskmodel.explain.reasons import natural_frequency
 from riskmodel.explain.words import Words
-from riskmodel.features import build_features
+from riskmodel.features.alone import features_of
 from riskmodel.model import RiskModel
-from riskmodel.window import cut
 from serving.champions import Serving
 from serving.problems import pointer
 
@@ -106,43 +106,43 @@ def score_ready(serving: Serving, students: Mapping[int, Ready], language: str) 
         By their place in the request.
     language : {'nl', 'en'}
     """
-    known = next(iter(serving.models.values()))
     answers = Answers({}, {})
     groups: defaultdict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
     for place, student in students.items():
-        row, faults = _feature_row(known, student, f"/students/{place}")
+        row, faults = _feature_row(serving, student, f"/students/{place}")
         if faults:
             answers.faults[place] = faults
         else:
             groups[student.landmark][place] = row
     for landmark, rows in groups.items():
-        told = _told(serving, pd.DataFrame(list(rows.values())), landmark, language)
+        told = _told(serving, list(rows.values()), landmark, language)
         answers.told.update((place, Answer(None, landmark, None, scores)) for place, scores in zip(rows, told, strict=True))
     return answers
 
 
-def _feature_row(model: RiskModel, student: Ready, place: str) -> tuple[dict[str, Any], Faults]:
+def _feature_row(serving: Serving, student: Ready, place: str) -> tuple[dict[str, Any], Faults]:
     """Give a row with every feature of the catalogue, or what is wrong with what was sent."""
     faults: Faults = []
 
     def fault(parts: Sequence[str], detail: str) -> None:
         faults.append({"pointer": place + pointer(parts), "detail": detail})
 
-    if student.landmark not in model.landmarks:
-        fault(["landmark"], f"There is no landmark {student.landmark}; there are {', '.join(map(str, model.landmarks))}.")
+    known = next(iter(serving.models.values()))
+    if student.landmark not in known.members:
+        fault(["landmark"], f"There is no landmark {student.landmark}; there are {', '.join(map(str, known.landmarks))}.")
+    row: dict[str, Any] = dict.fromkeys(serving.catalogue)
     for name, value in student.features.items():
-        feature = model.catalogue.get(name)
+        feature = serving.catalogue.get(name)
         if feature is None:
             fault(["features", name], "There is no such feature; GET /v1/features lists them.")
         elif feature.kind == "category":
             if value is not None and value not in feature.categories:
                 fault(["features", name], "This is none of the feature's categories.")
+            row[name] = value
         elif isinstance(value, str):
             fault(["features", name], "This should be a number or null.")
-    row = {}
-    for name, feature in model.catalogue.items():
-        value = student.features.get(name)
-        row[name] = float("nan") if value is None and feature.kind != "category" else value
+        else:
+            row[name] = value
     return row, faults
 
 
@@ -157,58 +157,42 @@ def score_rows(serving: Serving, students: Mapping[int, Rows], on: dt.date, lang
     on : datetime.date
     language : {'nl', 'en'}
     """
-    model = next(iter(serving.models.values()))
     answers = Answers({}, {})
-    groups: defaultdict[tuple[int, str, str], dict[int, tuple[int, Rows]]] = defaultdict(dict)
+    model = next(iter(serving.models.values()))
+    groups: defaultdict[int, dict[int, tuple[int, dict[str, Any]]]] = defaultdict(dict)
     for place, student in students.items():
-        day = (on - dt.date.fromisoformat(student.enrolment["start_date"])).days
+        day = (on - student.enrolment["start_date"]).days
         landmark = model.landmark_for(day) if day >= 0 else None
         if landmark is None:
             answers.told[place] = Answer(day, None, "not_started" if day < 0 else "before_first_landmark", {})
         elif day > serving.definition.last_day:
             answers.told[place] = Answer(day, None, "after_last_day", {})
         else:
-            groups[(landmark, *_cohort_key(serving.definition, student.enrolment))][place] = (day, student)
-    for (landmark, cohort, start), members in groups.items():
-        definition = _with_cohort(serving.definition, cohort, start)
-        context = model.contexts[landmark].for_cohort(cohort)
-        sound = {place: student for place, (_, student) in members.items()}
-        try:
-            tables = tables_from_rows(definition, _tables(sound.values()))
-        except RowFaults:
-            # Only so many faults are told at once, so whose they are is found student by student.
-            faults = {place: _faults(definition, student, f"/students/{place}") for place, student in sound.items()}
-            answers.faults.update((place, found) for place, found in faults.items() if found)
-            sound = {place: student for place, student in sound.items() if not faults[place]}
-            if not sound:
+            try:
+                row = _measured(serving, student, landmark, on)
+            except RowFaults as found:
+                below = f"/students/{place}"
+                answers.faults[place] = [{"pointer": below + _where(fault.path), "detail": fault.message} for fault in found.faults]
                 continue
-            tables = tables_from_rows(definition, _tables(sound.values()))
-        features = build_features(cut(tables, on), definition, context)
-        told = {} if features.empty else dict(zip(features["enrolment_id"], _told(serving, features, landmark, language), strict=True))
-        for place, student in sound.items():
-            day = members[place][0]
-            scores = told.get(student.enrolment["enrolment_id"].strip())
-            answers.told[place] = Answer(day, landmark, "left" if scores is None else None, scores or {})
+            if row is None:
+                answers.told[place] = Answer(day, landmark, "left", {})
+            else:
+                groups[landmark][place] = (day, row)
+    for landmark, members in groups.items():
+        told = _told(serving, [row for _, row in members.values()], landmark, language)
+        answers.told.update(
+            (place, Answer(day, landmark, None, scores)) for (place, (day, _)), scores in zip(members.items(), told, strict=True)
+        )
     return answers
 
 
-def _tables(students: Iterable[Rows]) -> dict[str, list[dict[str, Any]]]:
-    tables: dict[str, list[dict[str, Any]]] = {"enrolments": []}
-    for student in students:
-        tables["enrolments"].append(student.enrolment)
-        identity = {"enrolment_id": student.enrolment["enrolment_id"]}
-        for name, rows in student.tables.items():
-            if rows:
-                tables.setdefault(name, []).extend({**row, **identity} for row in rows)
-    return tables
-
-
-def _faults(definition: DatasetDefinition, student: Rows, place: str) -> Faults:
-    try:
-        tables_from_rows(definition, _tables([student]))
-    except RowFaults as found:
-        return [{"pointer": place + _where(fault.path), "detail": fault.message} for fault in found.faults]
-    return []
+def _measured(serving: Serving, student: Rows, landmark: int, on: dt.date) -> dict[str, Any] | None:
+    """Give one student's features with their facts, or None where it is known that they left."""
+    definition = _with_cohort(serving.definition, student.enrolment)
+    identity = {"enrolment_id": student.enrolment["enrolment_id"]}
+    rows = {name: [{**row, **identity} for row in given] for name, given in student.tables.items() if given}
+    read = read_rows(definition, {"enrolments": [student.enrolment], **rows})
+    return features_of(read, definition, serving.usual[landmark], to_epoch_day(on))
 
 
 def _where(path: Sequence[str | int]) -> str:
@@ -219,37 +203,38 @@ def _where(path: Sequence[str | int]) -> str:
     return pointer([table, *rest] if table in ("attendance", "results") else ["extra", table, *rest])
 
 
-def _cohort_key(definition: DatasetDefinition, enrolment: Mapping[str, Any]) -> tuple[str, str]:
-    """Give a student's cohort and its start; a cohort that the model never heard of starts when the student does."""
-    label = enrolment["cohort"].strip()
-    known = any(cohort.label == label for cohort in definition.cohorts)
-    return label, "" if known else enrolment["start_date"]
-
-
-def _with_cohort(definition: DatasetDefinition, label: str, start: str) -> DatasetDefinition:
-    if not start:
+def _with_cohort(definition: DatasetDefinition, enrolment: dict[str, Any]) -> DatasetDefinition:
+    """Give the definition with this student's cohort in it; a cohort that the model never heard of starts when this student does."""
+    if any(cohort.label == enrolment["cohort"] for cohort in definition.cohorts):
         return definition
-    new = Cohort(label=label, start=dt.date.fromisoformat(start))
+    new = Cohort(label=enrolment["cohort"], start=enrolment["start_date"])
     return definition.model_copy(update={"cohorts": (*definition.cohorts, new)})
 
 
-def _told(serving: Serving, features: pd.DataFrame, landmark: int, language: str) -> list[dict[str, dict[str, Any]]]:
-    """Give what every target's model says of each row."""
-    told: list[dict[str, dict[str, Any]]] = [{} for _ in range(len(features))]
-    words = serving.words[language]
+def _told(serving: Serving, rows: Sequence[dict[str, Any]], landmark: int, language: str) -> list[dict[str, dict[str, Any]]]:
+    """Give what every target's model says of each row of features, all at once."""
+    told: list[dict[str, dict[str, Any]]] = [{} for _ in rows]
+    words, versions = serving.words[language], serving.versions
+    matrices: dict[str, np.ndarray] = {}
     for target, model in serving.models.items():
-        explanation = model.explain(features, landmark)
-        decisions = explanation.baseline + explanation.contributions.sum(axis=1)
-        sure = model.how_sure(features, landmark)
-        reasons = serving.tellers[target][language].tell_all(explanation, features)
-        for place, decision in enumerate(map(float, decisions)):
+        like = serving.like[target]
+        if like not in matrices:
+            matrices[like] = model.design.matrix_of_rows(rows, landmark)
+        X = matrices[like]
+        explanation = model.explain_matrix(X, landmark)
+        decision = explanation.baseline + explanation.contributions.sum(axis=1)
+        sure = model.how_sure_rows(rows, X, decision, landmark)
+        teller = serving.tellers[target][language]
+        sums = teller.contributions(explanation)
+        probabilities, decisions = expit(decision).tolist(), decision.tolist()
+        for place, row in enumerate(rows):
             told[place][target] = {
-                "probability": float(expit(decision)),
-                "natural_frequency": natural_frequency(decision, target, words),
+                "probability": probabilities[place],
+                "natural_frequency": natural_frequency(decisions[place], target, words),
                 **_how_sure(sure, place, model, words),
                 "baseline": explanation.baseline,
-                "reasons": reasons[place],
-                "model": serving.versions[target],
+                "reasons": [reason.__dict__ for reason in teller.tell(sums[place], row)],
+                "model": versions[target],
             }
     return told
 
@@ -258,6 +243,6 @@ def _how_sure(sure: HowSure | None, place: int, model: RiskModel, words: Words) 
     if sure is None:
         return {"interval": None, "unusual": False, "unusual_what": []}
     low, high = float(sure.low[place]), float(sure.high[place])
-    told = tell_unusual(sure.unusual[place], model.catalogue, words)
+    told = tell_unusual(sure.unusual[place], model.catalogue, words) if sure.unusual[place] else []
     interval = {"low": low, "high": high, "level": model.interval_level, "text": told_interval(low, high, words)}
     return {"interval": interval, "unusual": bool(told), "unusual_what": told}

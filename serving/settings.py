@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     keys_file: Path = Field(description="The file with the keys to the store.")
     keys: SecretStr | None = Field(default=None, description="The same keys as text, for systems that hand out secrets that way.")
     audit_heads: Path = Field(description="The file outside the database that notes the audit trail's codes.")
+    store_connections: int = Field(default=10, gt=0, description="Most connections to the database of one process.")
+    store_seconds: float = Field(
+        default=3.0, gt=0, le=60, description="How long a request waits for the database before it is told to come back."
+    )
+    answer_seconds: float = Field(default=20.0, gt=0, description="A request that nothing answers by then is told to come back.")
     words_file: Path | None = Field(default=None, description="An institution's own phrases.")
     access_file: Path | None = Field(default=None, description="Who may log in, and as what; see docs/access.md.")
     oidc_secret: SecretStr | None = Field(default=None, description="The secret that the provider gave this client.")

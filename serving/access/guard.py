@@ -10,12 +10,13 @@ from fastapi import FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.routing import Mount
 
 from serving.access.principal import Principal
 from serving.access.scopes import Scope, scopes_of
 from serving.access.sessions import Limits, Person, resume
-from serving.access.tokens import machine
+from serving.access.tokens import Remembered, machine
 from serving.problems import Problem
 from serving.settings import Settings
 from serving.store.weeks import Store, now
@@ -46,7 +47,7 @@ class Allow:
         self.scopes = scopes
         self.to = to
 
-    def __call__(self, request: Request) -> Principal:
+    async def __call__(self, request: Request) -> Principal:
         """Give who asks.
 
         Raises
@@ -54,7 +55,9 @@ class Allow:
         Problem, LoginNeeded, NotAllowed
             Nobody is known (401, or the way to log in), they may not (403), or ask too often (429).
         """
-        found = self._person(request) if self.to == "people" else machine_of(request) or self._person(request)
+        found = None if self.to == "people" else await machine_of(request)
+        if found is None and request.cookies:
+            found = await run_in_threadpool(self._person, request)
         if found is None:
             if self.to == "people":
                 raise LoginNeeded
@@ -74,7 +77,7 @@ class Allow:
         return None if person is None else as_principal(request, person)
 
 
-def open_to_all() -> None:
+async def open_to_all() -> None:
     """Stand at a route that anybody may call, and say so."""
 
 
@@ -88,8 +91,10 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(dt.timedelta(minutes=settings.idle_minutes), dt.timedelta(hours=settings.absolute_hours))
 
 
-def machine_of(request: Request) -> Principal | None:
+async def machine_of(request: Request) -> Principal | None:
     """Give the machine that a request's token stands for, or None without one.
+
+    A token that was found good is looked up again after `REMEMBERED_SECONDS`: one that is revoked opens nothing after that.
 
     Raises
     ------
@@ -99,14 +104,22 @@ def machine_of(request: Request) -> Principal | None:
     kind, _, text = request.headers.get("authorization", "").partition(" ")
     if not kind:
         return None
-    store: Store = request.app.state.store
     found = None
     if kind.lower() == "bearer":
-        with Session(store.engine) as session:
-            found = machine(session, text.strip(), now())
+        remembered: Remembered = request.app.state.tokens
+        found = remembered.get(text.strip())
+        if found is None:
+            found = await run_in_threadpool(_looked_up, request.app.state.store, text.strip())
+            if found is not None:
+                remembered.keep(text.strip(), found)
     if found is None:
         raise Problem(401, "not-logged-in", "This token is unknown, ended or revoked.")
     return found
+
+
+def _looked_up(store: Store, text: str) -> Principal | None:
+    with Session(store.engine) as session:
+        return machine(session, text, now())
 
 
 def person_of(request: Request) -> Person | None:

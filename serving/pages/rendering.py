@@ -62,7 +62,7 @@ def error_page(request: Request, status: int) -> HTMLResponse | None:
     if request.url.path.startswith(("/v1/", "/healthz", "/readyz", "/openapi")) or "text/html" not in request.headers.get("accept", ""):
         return None
     texts = TEXTS[page_language(request)]
-    known = status if status in (404, 500) else None
+    known = status if status in (404, 500, 503) else None
     heading = texts[f"error_{known}_title"] if known else texts["error_title"]
     text = texts[f"error_{known}"] if known else texts["error"]
     return render(request, "error.html", status, heading=heading, text=text)

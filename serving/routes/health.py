@@ -29,7 +29,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz", dependencies=[Depends(open_to_all)], summary="Is the process alive?")
-def healthz() -> Health:
+async def healthz() -> Health:
     """Answer at once, without looking at models or the store: whoever gets no answer may start the process anew."""
     return Health(status="alive")
 

@@ -6,17 +6,19 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, WrapValidator, model_validator
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, to_json
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from riskmodel.scoring import NOT_SCORED
 from serving.access.guard import Allow
 from serving.access.principal import Principal
 from serving.access.scopes import Scope
-from serving.dependencies import MetricsDep, ServingDep, SettingsDep, StoreDep
-from serving.languages import accepted_language
+from serving.champions import Serving
+from serving.dependencies import serving_now
+from serving.languages import LANGUAGE_PARAMETER, accepted_language
 from serving.problems import NOT_LET_IN, Problem, ProblemOut, problem_of_one, told_as_problem, told_fault
 from serving.scoring import Answer, Ready, Rows, score_ready, score_rows
 from serving.store.scores import NewScore, Source, keep_scores
@@ -254,6 +256,8 @@ class ScoresOut(BaseModel):
 
 @router.post(
     "/scores",
+    response_model=ScoresOut,
+    openapi_extra={"parameters": [LANGUAGE_PARAMETER]},
     summary="Score one or many students, with reasons",
     responses={
         **NOT_LET_IN,
@@ -262,41 +266,63 @@ class ScoresOut(BaseModel):
         503: told_as_problem("No model was promoted yet, or the store is away while scores are to be kept."),
     },
 )
-def scores(
+async def scores(
     body: ScoresIn,
-    response: Response,
-    serving: ServingDep,
-    settings: SettingsDep,
-    metrics: MetricsDep,
-    store: StoreDep,
+    request: Request,
     caller: Annotated[Principal, Depends(Allow(Scope.SCORES_COMPUTE))],
-    accept_language: Annotated[str | None, Header(description="nl or en, for reasons and phrases.", examples=["en"])] = None,
-) -> ScoresOut:
+) -> Response:
     """Answer, per student, the probability of each target and the reasons in words; a signal to start a talk with, never a verdict.
 
     Results come in the order of the request. A fault in one student is a `problem` in that student's result and costs no other theirs; a student who
     can't be scored yet, or any more, gets the reason instead. Reasons come in Dutch or English by `Accept-Language`. With `keep` the scores go into the
     students' histories.
     """
-    if len(body.students) > settings.most_students:
-        detail = f"At most {settings.most_students} students go into one call."
+    serving, state = await serving_now(request), request.app.state
+    most = state.settings.most_students
+    if len(body.students) > most:
+        detail = f"At most {most} students go into one call."
         raise Problem(422, "invalid-request", detail, [{"pointer": "/students", "detail": detail}])
     if body.keep and not caller.may(Scope.SCORES_KEEP):
         raise Problem(403, "not-allowed", f"Keeping scores needs {Scope.SCORES_KEEP}, which is not among what you may.")
-    language = accepted_language(accept_language)
-    response.headers["Content-Language"] = language
-    response.headers["Vary"] = "Accept-Language"
+    language = accepted_language(request.headers.get("accept-language"))
+    # One student takes less time than handing the work to a thread; a thousand, or a database, would keep everybody else waiting.
+    if len(body.students) == 1 and not body.keep:
+        results = answers(serving, state.store, body, language, caller)
+    else:
+        results = await run_in_threadpool(answers, serving, state.store, body, language, caller)
+    for result in results:
+        for target, told in result["scores"].items():
+            state.metrics.scores.labels(target).observe(told["probability"])
+    # What is answered was made here and is as `ScoresOut` says; checking it once more would cost as much as scoring.
+    headers = {"Content-Language": language, "Vary": "Accept-Language"}
+    return Response(to_json({"results": results}), media_type="application/json", headers=headers)
+
+
+def answers(serving: Serving, store: Store, body: ScoresIn, language: str, caller: Principal) -> list[dict[str, Any]]:
+    """Score the students of a request, those of one landmark at once, and keep what is to be kept.
+
+    Parameters
+    ----------
+    serving : Serving
+    store : Store
+        Looked at only where scores are kept.
+    body : ScoresIn
+    language : {'nl', 'en'}
+    caller : Principal
+
+    Returns
+    -------
+    list of dict
+        As `StudentOut`, in the order of the request.
+    """
     students, faults = _sound(body)
     ready = score_ready(serving, {place: _ready(student) for place, student in students.items() if student.enrolment is None}, language)
     told, faults = dict(ready.told), faults | ready.faults
     if body.on is not None:
         raw = score_rows(serving, {place: _rows(student) for place, student in students.items() if student.enrolment}, body.on, language)
         told, faults = told | raw.told, faults | raw.faults
-    for answer in told.values():
-        for target, score in answer.scores.items():
-            metrics.scores.labels(target).observe(score["probability"])
     kept = _keep(store, body, students, told, language, caller) if body.keep else frozenset()
-    return ScoresOut(results=[_out(place, each, told, faults, kept, language) for place, each in enumerate(body.students)])
+    return [_out(place, each, told, faults, kept, language) for place, each in enumerate(body.students)]
 
 
 def _sound(body: ScoresIn) -> tuple[dict[int, StudentIn], dict[int, list[dict[str, str]]]]:
@@ -329,10 +355,10 @@ def _ready(student: StudentIn) -> Ready:
 
 def _rows(student: StudentIn) -> Rows:
     assert student.enrolment is not None
-    enrolment = student.enrolment.model_dump(mode="json", exclude={"extra"}, exclude_none=True)
+    # The fields as they were validated: dumping a hundred rows takes longer than measuring them.
+    enrolment = {name: value for name, value in vars(student.enrolment).items() if name != "extra"} | student.enrolment.extra
     tables: dict[str, Sequence[BaseModel]] = {"attendance": student.attendance, "results": student.results, **student.extra}
-    rows = {name: [row.model_dump(mode="json", exclude_none=True) for row in found] for name, found in tables.items()}
-    return Rows(enrolment | student.enrolment.extra, rows)
+    return Rows(enrolment, {name: [vars(row) for row in found] for name, found in tables.items()})
 
 
 def _keep(
@@ -362,9 +388,7 @@ def _new_scores(on: dt.date | None, student: StudentIn, answer: Answer, language
             high=interval["high"],
             unusual=score["unusual"],
             model=score["model"],
-            reasons=[
-                {**reason.__dict__, "label": {language: reason.label}, "text": {language: reason.text}} for reason in score["reasons"]
-            ],
+            reasons=[{**reason, "label": {language: reason["label"]}, "text": {language: reason["text"]}} for reason in score["reasons"]],
         )
 
 
@@ -375,21 +399,28 @@ def _out(
     faults: Mapping[int, list[dict[str, str]]],
     kept: frozenset[int],
     language: str,
-) -> StudentOut:
+) -> dict[str, Any]:
+    """Give a result as `StudentOut` says, as a plain dict."""
+    nothing: dict[str, Any] = {
+        "day": None,
+        "landmark": None,
+        "scores": {},
+        "not_scored": None,
+        "detail": None,
+        "kept": False,
+        "problem": None,
+    }
     if place in faults:
-        return StudentOut(enrolment_id=sent.identity, problem=problem_of_one(faults[place]))
+        return {"enrolment_id": sent.identity, **nothing, "problem": problem_of_one(faults[place])}
     answer = told[place]
     why = answer.not_scored
-    scores = {
-        target: TargetOut(**{**values, "reasons": [ReasonOut(**reason.__dict__) for reason in values["reasons"]]})
-        for target, values in answer.scores.items()
+    return {
+        "enrolment_id": sent.identity,
+        "day": answer.day,
+        "landmark": answer.landmark,
+        "scores": answer.scores,
+        "not_scored": why,
+        "detail": None if why is None else NOT_SCORED[why][language],
+        "kept": place in kept,
+        "problem": None,
     }
-    return StudentOut(
-        enrolment_id=sent.identity,
-        day=answer.day,
-        landmark=answer.landmark,
-        scores=scores,
-        not_scored=why,
-        detail=None if why is None else NOT_SCORED[why][language],
-        kept=place in kept,
-    )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +26,50 @@ MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 _BUSY_MS = 5000
 
 
-def connect(url: str) -> Engine:
+@dataclass(frozen=True)
+class Patience:
+    """How long a request waits for the database before it is told to come back: nothing that serves may hang.
+
+    Attributes
+    ----------
+    connections : int
+        Most connections of one process.
+    seconds : float
+        How long to wait for a connection that is free, for the database to answer that it is there, and for a lock that others hold.
+    statement_seconds : float
+        After how long PostgreSQL gives up one statement.
+    """
+
+    connections: int = 10
+    seconds: float = 3.0
+    statement_seconds: float = 10.0
+
+    def for_postgres(self) -> dict[str, Any]:
+        """Give what psycopg and the server are told."""
+        told = {"statement_timeout": self.statement_seconds, "lock_timeout": self.seconds}
+        options = " ".join(f"-c {name}={round(1000 * seconds)}" for name, seconds in told.items())
+        # A server that is gone without a word, as after a power cut, is found out by the kernel.
+        alive = {
+            "keepalives_idle": 10,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": round(1000 * self.statement_seconds),
+        }
+        return {"connect_timeout": max(2, math.ceil(self.seconds)), "options": options, **alive}
+
+    def for_pool(self) -> dict[str, Any]:
+        """Give what the pool of connections is told."""
+        return {"pool_size": self.connections, "max_overflow": 0, "pool_timeout": self.seconds}
+
+
+def connect(url: str, patience: Patience | None = None) -> Engine:
     """Give an engine for a store's URL: SQLite (a file, in WAL mode) or PostgreSQL; nothing is asked of the database yet.
+
+    Parameters
+    ----------
+    url : str
+    patience : Patience, optional
+        How long a service waits; without it a command waits as long as the database takes.
 
     Raises
     ------
@@ -41,24 +86,29 @@ def connect(url: str) -> Engine:
     if kind not in ("sqlite", "postgresql"):
         raise RiskModelError(f"the store does not run on {kind}.", remedy="Use SQLite or PostgreSQL.")
     if kind == "postgresql":
-        return create_engine(told.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        postgres = told.set(drivername="postgresql+psycopg")
+        if patience is None:
+            return create_engine(postgres, pool_pre_ping=True)
+        return create_engine(postgres, pool_pre_ping=True, connect_args=patience.for_postgres(), **patience.for_pool())
     if told.database:
         try:
             Path(told.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise writing_fault(error, Path(told.database).parent) from error
-    engine = create_engine(told)
-    event.listen(engine, "connect", _prepare_sqlite)
+    in_memory = told.database in (None, "", ":memory:")
+    engine = create_engine(told) if patience is None or in_memory else create_engine(told, **patience.for_pool())
+    busy_ms = _BUSY_MS if patience is None else round(1000 * patience.seconds)
+    event.listen(engine, "connect", functools.partial(_prepare_sqlite, busy_ms=busy_ms))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
+def _prepare_sqlite(connection: Any, _: Any, *, busy_ms: int) -> None:
     connection.isolation_level = None  # Python's module would begin transactions at its own discretion, and none around a schema's changes
     cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {busy_ms}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     cursor.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit
 
 
@@ -36,6 +35,7 @@ def fit_platt(decision: np.ndarray, y: np.ndarray) -> Platt:
     Platt
         The slope is never negative: where the decision values say nothing it is 0, and everybody gets the base rate.
     """
+    from scipy.optimize import minimize  # 20 MB and 0.1 s, which who only scores has no use for
 
     def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
         margin = line[0] * decision + line[1]

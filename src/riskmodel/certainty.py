@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -67,7 +67,13 @@ class Certainty:
         later : Seen, optional
             What was seen at the next landmark.
         """
-        unusual = self.seen.look(frame, later)
+        return self._told(self.seen.look(frame, later), X, decision)
+
+    def tell_rows(self, rows: Sequence[Mapping[str, Any]], X: np.ndarray, decision: np.ndarray, later: Seen | None = None) -> HowSure:
+        """Tell how sure scores are, of rows that never were a frame; as `tell` otherwise."""
+        return self._told(self.seen.look_rows(rows, later), X, decision)
+
+    def _told(self, unusual: list[tuple[Unusual, ...]], X: np.ndarray, decision: np.ndarray) -> HowSure:
         more = np.array([sum(map(self._more, each)) for each in unusual], dtype=float)
         mean, variance = self.additive.posterior(X, *self._ends)
         return HowSure(*interval_of(mean, variance, decision, self.level, more), unusual)

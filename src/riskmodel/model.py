@@ -27,6 +27,7 @@ from riskmodel.features.context import ProgrammeContext
 from riskmodel.files import atomic_folder
 from riskmodel.parallel import in_order
 from riskmodel.progress import Progress, silent
+from riskmodel.unusual import Seen
 
 FORMAT = "riskmodel"
 FORMAT_VERSION = 2
@@ -232,7 +233,11 @@ class RiskModel:
 
     def explain(self, frame: pd.DataFrame, landmark: int) -> Explanation:
         """Give the contribution of every feature, in calibrated log-odds, against the training students of that landmark."""
-        baseline, columns = self._member(landmark).explain(self.design.matrix(frame, landmark))
+        return self.explain_matrix(self.design.matrix(frame, landmark), landmark)
+
+    def explain_matrix(self, X: np.ndarray, landmark: int) -> Explanation:
+        """Give what `explain` gives, of a design matrix, shape (n, columns)."""
+        baseline, columns = self._member(landmark).explain(X)
         return Explanation(baseline, self.design.by_feature(columns), self.design.features)
 
     @property
@@ -259,8 +264,16 @@ class RiskModel:
         if landmark not in self.certainty:
             return None
         X = self.design.matrix(frame, landmark)
-        later = next((self.certainty[day].seen for day in self.landmarks if day > landmark and day in self.certainty), None)
-        return self.certainty[landmark].tell(frame, X, member.decision(X), later)
+        return self.certainty[landmark].tell(frame, X, member.decision(X), self._seen_later(landmark))
+
+    def how_sure_rows(self, rows: Sequence[Mapping[str, Any]], X: np.ndarray, decision: np.ndarray, landmark: int) -> HowSure | None:
+        """Give what `how_sure` gives, of rows that never were a frame, with their design matrix and their log-odds."""
+        if landmark not in self.certainty:
+            return None
+        return self.certainty[landmark].tell_rows(rows, X, decision, self._seen_later(landmark))
+
+    def _seen_later(self, landmark: int) -> Seen | None:
+        return next((self.certainty[day].seen for day in self.landmarks if day > landmark and day in self.certainty), None)
 
     def save(self, folder: Path) -> None:
         """Write the model as a folder of text, whole or not at all; equal models give equal bytes.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from riskmodel.contract.dataset import Dataset
 from riskmodel.contract.definition import DatasetDefinition
 from riskmodel.dates import to_epoch_day
 from riskmodel.errors import DataFault
@@ -26,6 +26,9 @@ from riskmodel.routing import lots, rank
 from riskmodel.tables import Tables
 from riskmodel.unusual import Unusual
 from riskmodel.window import cut
+
+if TYPE_CHECKING:
+    from riskmodel.contract.dataset import Dataset  # brings DuckDB, which a service that scores has no use for
 
 # Enrolments that began longer ago belong to a cohort that is not scored any more, and are not listed either.
 LONGEST_AGO = 366

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -137,6 +138,35 @@ class Seen:
         for place in np.flatnonzero(unknown > most).tolist():
             found.setdefault(place, []).append(Unusual("many_unknown", count=int(unknown[place]), most=most))
         return [tuple(found.get(place, ())) for place in range(len(frame))]
+
+    def look_rows(self, rows: Sequence[Mapping[str, Any]], later: Seen | None = None) -> list[tuple[Unusual, ...]]:
+        """Tell what `look` tells, of rows that never were a frame; unknown is None or NaN there."""
+        return [self._look_at(row, later) if self._suspicious(row, later) else () for row in rows]
+
+    def _suspicious(self, row: Mapping[str, Any], later: Seen | None) -> bool:
+        """Tell quickly whether a row deserves to be looked at value by value; it may say so of one that is not unusual."""
+        unknown = 0
+        for name, low, high, categories, gaps in self._quick:
+            value = row[name]
+            if value is None or value != value:  # NaN is unlike itself
+                if not gaps:
+                    return True
+                unknown += 1
+            elif categories is not None:
+                if value not in categories:
+                    return True
+            elif not low <= value <= high:
+                return True
+        return unknown > self._most(later)
+
+    @cached_property
+    def _quick(self) -> list[tuple[str, float, float, frozenset[str] | None, bool]]:
+        nothing = (math.inf, -math.inf)  # between these ends lies no value
+        return [
+            (name, *((own.low, own.high) if own.low is not None and own.high is not None else nothing),
+             frozenset(own.categories) if own.categories else None, own.gaps)
+            for name, own in self.ranges.items()
+        ]  # fmt: skip
 
     def _most(self, later: Seen | None) -> int:
         return self.most_unknown if later is None else max(self.most_unknown, later.most_unknown)

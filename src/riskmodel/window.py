@@ -15,7 +15,7 @@ import narwhals as nw
 from riskmodel.dates import to_epoch_day
 from riskmodel.tables import Frame, Tables
 
-_A_MONDAY = 4  # 5 January 1970, as an epoch day
+A_MONDAY = 4  # 5 January 1970, as an epoch day
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def cut(tables: Tables, at: int | dt.date) -> Known:
         known = frame.join(moments, on="enrolment_id", how="inner")
         known = known.filter(nw.col("known_on") <= nw.col("cut_date"))
         known = known.filter(nw.col("date") <= nw.col("cut_date"))
-        known = known.with_columns(day=nw.col("date") - start, known_day=nw.col("known_on") - start, week=(nw.col("date") - _A_MONDAY) // 7)
+        known = known.with_columns(day=nw.col("date") - start, known_day=nw.col("known_on") - start, week=(nw.col("date") - A_MONDAY) // 7)
         return known.drop("date", "known_on", "start_date", "cut_date")
 
     extra = {name: known for name, frame in tables.extra.items() if (known := rows(frame)) is not None}

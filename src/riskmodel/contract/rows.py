@@ -12,7 +12,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from riskmodel.contract.definition import DatasetDefinition, is_sensitive_name
+from riskmodel.contract.definition import DatasetDefinition, ExtraColumn, is_sensitive_name
 from riskmodel.dates import from_epoch_day, to_epoch_day
 from riskmodel.errors import DataFault
 from riskmodel.tables import ATTENDANCE_COLUMNS, ENROLMENT_COLUMNS, EXTRA_COLUMNS, RESULT_COLUMNS, Frame, Tables
@@ -84,11 +84,46 @@ def tables_from_rows(definition: DatasetDefinition, rows: Mapping[str, Sequence[
         A table or field that the contract does not know, a sensitive attribute, a wrong type, a value that can't be. Every fault
         (at most a hundred) is told with its place.
     """
+    found = read_rows(definition, rows)
+    own = {f"extra_{extra.name}": _kind(extra) for extra in definition.extra if extra.source == "enrolment"}
+    return Tables(
+        enrolments=_frame(found.enrolments, {**ENROLMENT_COLUMNS, **own}),
+        attendance=None if found.attendance is None else _frame(found.attendance, ATTENDANCE_COLUMNS),
+        results=None if found.results is None else _frame(found.results, RESULT_COLUMNS),
+        extra={name: _frame(dated, EXTRA_COLUMNS) for name, dated in found.extra.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Canonical rows: dates as epoch days, what is not known as None.
+
+    Attributes
+    ----------
+    enrolments : list of dict
+    attendance, results : list of dict or None
+        None where the table was not sent.
+    extra : dict of name to list of dict
+        Dated rows of declared columns that were sent.
+    """
+
+    enrolments: list[dict[str, Any]]
+    attendance: list[dict[str, Any]] | None
+    results: list[dict[str, Any]] | None
+    extra: dict[str, list[dict[str, Any]]]
+
+
+def read_rows(definition: DatasetDefinition, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Rows:
+    """Turn rows with canonical names and ISO dates into canonical rows; takes and raises what `tables_from_rows` does."""
     reader = _Reader(definition)
-    tables = reader.read(rows)
+    found = reader.read(rows)
     if reader.faults:
         raise RowFaults(reader.faults)
-    return tables
+    return found
+
+
+def _kind(extra: ExtraColumn) -> str:
+    return "text" if extra.kind == "category" else extra.kind
 
 
 class _WrongError(ValueError):
@@ -151,7 +186,7 @@ class _Reader:
         self.dated = {extra.name: extra for extra in definition.extra if extra.source == "dated"}
         self.own = {extra.name: extra for extra in definition.extra if extra.source == "enrolment"}
 
-    def read(self, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Tables:
+    def read(self, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Rows:
         for name in rows:
             if name not in ("enrolments", "attendance", "results", *self.dated):
                 self._fault(name, None, "", f"the contract knows no such table here; there are {', '.join(self._names())}")
@@ -163,18 +198,15 @@ class _Reader:
             self._attended(place, row)
         graded = [(place, self._graded(place, row)) for place, row in results]
         self._number_attempts(graded)
-        own = {f"extra_{name}": "text" if extra.kind == "category" else extra.kind for name, extra in self.own.items()}
         extra = {
             name: self._dated_rows(name, rows, starts, {**EXTRA_COLUMNS, "value": column.kind}, self.definition.delays.extra)
             for name, column in self.dated.items()
         }
-        if self.faults:
-            enrolments, attendance, graded, extra = [], [], [], {}
-        return Tables(
-            enrolments=_frame(enrolments, {**ENROLMENT_COLUMNS, **own}),
-            attendance=_frame([row for _, row in attendance], ATTENDANCE_COLUMNS) if "attendance" in rows else None,
-            results=_frame([row for _, row in graded], RESULT_COLUMNS) if "results" in rows else None,
-            extra={name: _frame([row for _, row in found], EXTRA_COLUMNS) for name, found in extra.items() if name in rows},
+        return Rows(
+            enrolments,
+            [row for _, row in attendance] if "attendance" in rows else None,
+            [row for _, row in graded] if "results" in rows else None,
+            {name: [row for _, row in found] for name, found in extra.items() if name in rows},
         )
 
     def _names(self) -> list[str]:
@@ -191,18 +223,17 @@ class _Reader:
         if not isinstance(row, Mapping):
             self._fault(table, place, "", "a row is an object with named fields")
             return None
-        for field in row:
-            if field not in kinds:
+        if not row.keys() <= kinds.keys():
+            for field in (field for field in row if field not in kinds):
                 message = f"the contract knows no such field; there are {', '.join(kinds)}"
                 if is_sensitive_name(str(field)):
                     message = "a sensitive attribute can't be sent"
                 self._fault(table, place, str(field), message)
         values: dict[str, Any] = {}
+        given = row.get
         for field, kind in kinds.items():
-            value = row.get(field)
-            if isinstance(value, str) and not value.strip():
-                value = None
-            if value is None:
+            value = given(field)
+            if value is None or (isinstance(value, str) and not value.strip()):
                 if field in required:
                     self._fault(table, place, field, "this is needed")
                 values[field] = None
@@ -216,7 +247,7 @@ class _Reader:
     def _enrolments(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if not rows:
             self._fault("enrolments", None, "", "at least one enrolment is needed")
-        kinds = {**ENROLMENT_COLUMNS, **{name: "text" if extra.kind == "category" else extra.kind for name, extra in self.own.items()}}
+        kinds = {**ENROLMENT_COLUMNS, **{name: _kind(extra) for name, extra in self.own.items()}}
         found: list[dict[str, Any]] = []
         places: dict[str, int] = {}
         for place, row in enumerate(rows):

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.sparse import csr_array
 from scipy.special import expit
 
 SPARSE = 0.2
@@ -73,6 +71,9 @@ def fit_logistic(X: np.ndarray, y: np.ndarray, signs: np.ndarray, l2: float) -> 
     -------
     Logistic
     """
+    from scipy.optimize import minimize  # 20 MB and 0.1 s, which who only scores has no use for
+    from scipy.sparse import csr_array
+
     n, p = X.shape
     missing = np.isnan(X)
     known = np.maximum((~missing).sum(axis=0), 1)

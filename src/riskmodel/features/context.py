@@ -17,7 +17,7 @@ DUE_SHARE = 0.5
 HELD_SHARE = 0.05
 EVERYONE = "*"
 QUANTILES = tuple(range(0, 101, 5))
-_DIGITS = 9  # of percentiles and of what is looked up among them, so that equal figures are equal
+DIGITS = 9  # of percentiles and of what is looked up among them, so that equal figures are equal
 
 TEST_COLUMNS = ("course", "test", "due", "first_day", "median_day", "grade_mean", "grade_sd", "points", "credits")
 
@@ -80,7 +80,7 @@ class ProgrammeContext:
         found = {}
         for figure in own.columns:
             points = self.medians(place, [f"{figure}@{quantile}" for quantile in QUANTILES]).to_numpy()
-            found[figure] = _rank_among(own[figure].to_numpy(dtype=float).round(_DIGITS), points)
+            found[figure] = rank_among(own[figure].to_numpy(dtype=float).round(DIGITS), points)
         return pd.DataFrame(found, index=place.index)
 
     def for_cohort(self, cohort: str, like: str | None = None) -> ProgrammeContext:
@@ -122,7 +122,7 @@ class ProgrammeContext:
         return cls(usual, tests)
 
 
-def _rank_among(values: np.ndarray, points: np.ndarray) -> np.ndarray:
+def rank_among(values: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Give the place of each value, shape (n,), among the sorted points of its row, shape (n, m), as a share from 0 to 1."""
     most = points.shape[1] - 1
     below, up_to = (points < values[:, None]).sum(axis=1), (points <= values[:, None]).sum(axis=1)
@@ -191,7 +191,7 @@ def _spread(grouped: Any, ranked: Sequence[str]) -> pd.DataFrame:
     medians: pd.DataFrame = grouped.median()
     if not ranked:
         return medians
-    points = grouped[list(ranked)].quantile([quantile / 100 for quantile in QUANTILES]).unstack().round(_DIGITS)
+    points = grouped[list(ranked)].quantile([quantile / 100 for quantile in QUANTILES]).unstack().round(DIGITS)
     points.columns = [f"{figure}@{round(100 * quantile)}" for figure, quantile in points.columns]
     spread: pd.DataFrame = pd.concat([medians, points.reindex(medians.index)], axis=1)
     return spread

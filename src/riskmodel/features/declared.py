@@ -22,7 +22,7 @@ _AGGREGATES_NL = {
 _AGGREGATES_EN = {
     "sum": "in all", "sum_recent": "in the last two weeks", "mean": "mean", "last": "last known", "count": "number", "days_since": "days since the last",
 }  # fmt: skip
-_ZERO_WITHOUT_ROWS = ("sum", "sum_recent", "count")
+ZERO_WITHOUT_ROWS = ("sum", "sum_recent", "count")
 _TURNED = {"up": "down", "down": "up", "none": "none"}
 
 
@@ -117,7 +117,7 @@ def measure(
                 out[name] = cut_day - rows["last_day"].reindex(enrolments.index)
             else:
                 values = rows[aggregate].reindex(enrolments.index).astype(float)
-                if extra.no_rows == "zero" and aggregate in _ZERO_WITHOUT_ROWS:
+                if extra.no_rows == "zero" and aggregate in ZERO_WITHOUT_ROWS:
                     values = values.fillna(0.0)
                 out[name] = values if aggregate == "count" else _transformed(values, extra)
     return pd.DataFrame(out, index=enrolments.index)

@@ -10,7 +10,7 @@ from riskmodel.dates import to_epoch_day
 
 LONGEST_LEAD = 365
 
-_CHECKED = (
+CHECKED = (
     "done",
     "yes",
     "ja",
@@ -26,7 +26,7 @@ _CHECKED = (
     "1",
     "true",
 )
-_DOUBTED = ("doubt", "twijfel", "negative", "negatief")
+DOUBTED = ("doubt", "twijfel", "negative", "negatief")
 
 FEATURES = (
     Feature("enrolment_lead_days", "start", "number", "start_late", "dagen tussen inschrijving en start", "days between enrolment and start",
@@ -59,7 +59,7 @@ def measure(enrolments: pd.DataFrame, definition: DatasetDefinition) -> pd.DataF
     out["started_late_days"] = (start - enrolments["cohort"].map(starts).astype(float)).clip(lower=0)
     check = enrolments["intake_check"].astype("str").str.strip().str.lower()
     told = check.notna() & (check != "") & (check != "nan") & (check != "none")
-    out["intake_check_done"] = check.isin(_CHECKED).astype(float).where(told)
-    out["intake_check_doubt"] = check.isin(_DOUBTED).astype(float).where(check.isin(_CHECKED))
+    out["intake_check_done"] = check.isin(CHECKED).astype(float).where(told)
+    out["intake_check_doubt"] = check.isin(DOUBTED).astype(float).where(check.isin(CHECKED))
     out["gap_years"] = enrolments["gap_years"].astype(float)
     return out

@@ -6,6 +6,7 @@ neither taken nor missed it. A test that lies before a late starter's own first 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import narwhals as nw
@@ -196,15 +197,42 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: 
         return out.astype({"fact_first_test": object})
     code = pairs["code"].to_numpy()
     each = {column: pairs[column].to_numpy(dtype=float) for column in pairs.columns.difference(["code", "course", "test"])}
+    columns, first = figures(code, each, len(place), scale)
+    told = np.full(len(place), None, dtype=object)
+    course, test = pairs["course"].to_numpy(dtype=object), pairs["test"].to_numpy(dtype=object)
+    told[code[first]] = np.where(test[first] == "", course[first], test[first])
+    return pd.DataFrame(columns | {"fact_first_test": told}, index=place.index)[names]
+
+
+def figures(code: np.ndarray, each: Mapping[str, np.ndarray], students: int, scale: GradeScale) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Give the figures on tests from one row per student and test that was theirs to take.
+
+    Parameters
+    ----------
+    code : numpy.ndarray of int, shape (k,)
+        Whose row it is, from 0.
+    each : mapping of name to numpy.ndarray, shape (k,)
+        Of the test: order, due, median_day, grade_mean, grade_sd, points, credits. Of the student's own result, NaN without one: is_taken, is_passed,
+        first_grade, first_passed, own_day, known_day.
+    students : int
+    scale : GradeScale
+
+    Returns
+    -------
+    columns : dict of name to numpy.ndarray, shape (students,)
+        All that `measure` gives but the first test's name.
+    first : numpy.ndarray of int
+        The rows that are their student's first test.
+    """
 
     def total(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-        return np.bincount(code, weights=np.where(where, values, 0.0), minlength=len(place))
+        return np.bincount(code, weights=np.where(where, values, 0.0), minlength=students)
 
     def over(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-        return np.asarray(np.divide(above, below, out=np.full(len(place), np.nan), where=below > 0))
+        return np.asarray(np.divide(above, below, out=np.full(students, np.nan), where=below > 0))
 
     def at(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
-        out = np.full(len(place), np.nan)
+        out = np.full(students, np.nan)
         out[code[rows]] = values[rows]
         return out
 
@@ -224,7 +252,7 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: 
     has_z = ~np.isnan(z)
     points = np.where(graded, _points(each["first_grade"], scale), 0.0)
     comparable = ~np.isnan(each["points"]) & (graded | ~is_taken)
-    largest = np.zeros(len(place))
+    largest = np.zeros(students)
     np.maximum.at(largest, code, size)
     order = np.lexsort((each["order"], each["median_day"], code))
     order = order[due[order]]
@@ -260,10 +288,7 @@ def measure(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: 
         "fact_credits": np.where(to_have > 0, earned, np.nan),
         "fact_credits_due": np.where(to_have > 0, to_have, np.nan),
     }
-    told = np.full(len(place), None, dtype=object)
-    course, test = pairs["course"].to_numpy(dtype=object), pairs["test"].to_numpy(dtype=object)
-    told[code[first]] = np.where(test[first] == "", course[first], test[first])
-    return pd.DataFrame(columns | {"fact_first_test": told}, index=place.index)[names]
+    return columns, first
 
 
 def _pairs(taken: pd.DataFrame, place: pd.DataFrame, held: pd.DataFrame, late: pd.Series) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from fastapi import APIRouter
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from serving.access.guard import FILES, Allow, guards, open_to_all, unguarded
 from serving.access.scopes import ALLOWED, SEES_STUDENTS, Role, Scope, scopes_of
-from serving.access.tokens import make_token, revoke_token
+from serving.access.tokens import REMEMBERED_SECONDS, make_token, revoke_token
 from serving.app import create_app
 from serving.store.audit import Event, events_about, verify
 from serving.store.tables import StandIn
@@ -141,6 +142,7 @@ def test_a_token_opens_what_it_was_given_until_it_is_revoked_or_ends(place: Plac
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
         with Session(store.engine) as session, session.begin():
             revoke_token(session, "guard-test", now())
+        time.sleep(REMEMBERED_SECONDS)
         assert client.post("/v1/scores", json=BODY, headers=bearer).status_code == 401
 
 
