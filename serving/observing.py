@@ -88,7 +88,7 @@ def configure_logging() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=_stderr()),
+        logger_factory=lambda *_: structlog.PrintLogger(_stderr()),
         cache_logger_on_first_use=False,
     )
 
