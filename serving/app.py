@@ -29,7 +29,7 @@ from serving.pages.access import add_access_handlers
 from serving.pages.rendering import error_page
 from serving.problems import add_problem_handlers
 from serving.rates import Rates
-from serving.routes import contract, health, history, invitations, metrics, models, scores
+from serving.routes import contract, health, history, invitations, metrics, models, runs, scores
 from serving.settings import Settings, keys_in
 from serving.store.audit import note_head
 from serving.store.schema import Patience, connect, require_newest
@@ -37,6 +37,7 @@ from serving.store.weeks import Store, now
 
 ROUTERS = (
     scores.router,
+    runs.router,
     history.router,
     invitations.router,
     models.router,
@@ -112,7 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
             SessionMiddleware, secret_key=secret, session_cookie="login", max_age=600, path="/login", https_only=settings.secure_cookies
         )
     app.add_middleware(SameOrigin)
-    app.add_middleware(BodyLimit, most_bytes=settings.most_bytes)
+    app.add_middleware(BodyLimit, most_bytes=settings.most_bytes, forms={runs.PATH: settings.most_upload_bytes})
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.allowed_hosts))
     app.add_middleware(Deadline, seconds=settings.answer_seconds)
     app.add_middleware(SecurityHeaders)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,20 +36,33 @@ _CACHE = b"cache-control"
 
 
 class BodyLimit:
-    """Refuses a body over a limit as soon as it passes it, whether or not its length was told beforehand."""
+    """Refuses a body over a limit as soon as it passes it, whether or not its length was told beforehand.
 
-    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
+    Parameters
+    ----------
+    app : ASGIApp
+    most_bytes : int
+    forms : mapping of str to int
+        Paths to which forms may bring so many bytes instead.
+    """
+
+    def __init__(self, app: ASGIApp, most_bytes: int, forms: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.most_bytes = most_bytes
+        self.forms = forms or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        told = dict(scope["headers"]).get(b"content-length", b"0")
-        if told.isdigit() and int(told) > self.most_bytes:
-            await self._refuse(scope, receive, send)
+        headers = dict(scope["headers"])
+        most = self.most_bytes
+        if headers.get(b"content-type", b"").lower().startswith(b"multipart/form-data"):
+            most = self.forms.get(scope["path"], most)
+        told = headers.get(b"content-length", b"0")
+        if told.isdigit() and int(told) > most:
+            await self._refuse(scope, receive, send, most)
             return
         seen = 0
 
@@ -57,18 +71,18 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             # The rest is not read: the app gets an end, and what it makes of that is thrown away below.
-            return {"type": "http.request", "body": b"", "more_body": False} if seen > self.most_bytes else message
+            return {"type": "http.request", "body": b"", "more_body": False} if seen > most else message
 
         async def noted(message: Message) -> None:
-            if seen <= self.most_bytes:
+            if seen <= most:
                 await send(message)
 
         await self.app(scope, counted, noted)
-        if seen > self.most_bytes:
-            await self._refuse(scope, receive, send)
+        if seen > most:
+            await self._refuse(scope, receive, send, most)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"The body is larger than {self.most_bytes} bytes. Send fewer students in a call."
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        detail = f"The body is larger than {most} bytes. Send fewer students in a call."
         await problem_response(413, "too-large", detail)(scope, receive, send)
 
 

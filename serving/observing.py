@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -44,7 +45,7 @@ class Metrics:
         self.seconds = Histogram("riskmodel_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, registry=self.registry)
         self.scores = Histogram("riskmodel_score", "Probabilities given, by target.", ("target",), buckets=_TENTHS, registry=self.registry)
 
-    def text(self, versions: dict[str, str], newest_list: dt.date | None, today: dt.date) -> bytes:
+    def text(self, versions: dict[str, str], newest_list: dt.date | None, runs: Mapping[str, int], today: dt.date) -> bytes:
         """Give the counts, and what is true at the moment that they are read, in Prometheus' text format.
 
         Parameters
@@ -52,6 +53,8 @@ class Metrics:
         versions : dict of target to str
             The models that serve.
         newest_list : datetime.date or None
+        runs : mapping of str to int
+            How many runs over cohorts stand how.
         today : datetime.date
         """
         counts = self.registry
@@ -63,7 +66,11 @@ class Metrics:
             champion.add_metric((target, version), 1.0)
         age = math.nan if newest_list is None else float((today - newest_list).days)
         states = CollectorRegistry()
-        states.register(_States((champion, GaugeMetricFamily("riskmodel_list_age_days", "Days since the newest list's date.", value=age))))
+        list_age = GaugeMetricFamily("riskmodel_list_age_days", "Days since the newest list's date.", value=age)
+        stand = GaugeMetricFamily("riskmodel_score_runs", "Runs over cohorts, by how they stand.", labels=("state",))
+        for state, count in runs.items():
+            stand.add_metric((state,), float(count))
+        states.register(_States((champion, list_age, stand)))
         return generate_latest(counts) + generate_latest(states)
 
 

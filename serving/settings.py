@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -21,6 +21,7 @@ from serving.store.keys import Keys, read_keys
 PREFIX = "RISKMODEL_SERVICE_"
 FILE_VARIABLE = "RISKMODEL_SERVICE_CONFIG"
 FILE_NAME = "service.toml"
+FOLDER_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
 class Settings(BaseSettings):
@@ -51,6 +52,20 @@ class Settings(BaseSettings):
     most_bytes: int = Field(default=16 * 1024 * 1024, gt=0, description="A larger request body is refused.")
     most_students: int = Field(default=1000, gt=0, le=1000, description="Most students in one call.")
     requests_a_minute: int = Field(default=6000, gt=0, description="Most requests a minute of one caller to the API, per process.")
+    run_folders: dict[Annotated[str, Field(pattern=FOLDER_NAME)], Path] = Field(
+        default={}, description="Data folders whose students may be scored by a run, by the name that callers use."
+    )
+    accept_uploads: bool = Field(default=False, description="Whether a run may bring its tables along.")
+    uploads_folder: Path | None = Field(default=None, description="Where they lie until the run has ended; workers need to reach it too.")
+    most_upload_bytes: int = Field(default=512 * 1024 * 1024, gt=0, description="A larger upload is refused.")
+    most_upload_rows: int = Field(default=20_000_000, gt=0, description="A Parquet table that says it has more rows is refused.")
+    most_waiting_runs: int = Field(default=20, gt=0, description="While so many runs wait, no other is taken.")
+    run_workers: int = Field(default=1, ge=0, le=16, description="Workers that 'riskmodel serve' starts, where runs are possible at all.")
+    run_chunk: int = Field(default=200, gt=0, le=5000, description="How many students of a run are kept in one transaction.")
+    run_lease_seconds: float = Field(default=30, gt=0, description="A worker that is not heard of for so long has lost its run to another.")
+    run_attempts: int = Field(
+        default=10, gt=0, description="A run that so many workers in a row died of without a step further has failed."
+    )
     allowed_hosts: tuple[str, ...] = Field(
         default=("127.0.0.1", "localhost", "[::1]", "testserver"), description="Host headers that are answered."
     )
@@ -77,7 +92,13 @@ class Told:
 
 def workspace_settings(place: Workspace) -> dict[str, Any]:
     """Give where a workspace keeps what the service needs; what the file and the environment say goes before it."""
-    return {"champion_folder": place.champion, "store_url": place.store_url, "keys_file": place.keys, "audit_heads": place.audit_heads}
+    return {
+        "champion_folder": place.champion,
+        "store_url": place.store_url,
+        "keys_file": place.keys,
+        "audit_heads": place.audit_heads,
+        "uploads_folder": place.uploads,
+    }
 
 
 def settings_file(place: Workspace, environment: Mapping[str, str] = os.environ) -> Path:

@@ -18,6 +18,10 @@ class Scope(StrEnum):
     """Have scores kept that were computed at the caller's request."""
     SCORES_READ = "scores:read"
     """Read which scores any student has had."""
+    RUNS_MAKE = "runs:make"
+    """Have a whole cohort scored, and stop that again."""
+    RUNS_READ = "runs:read"
+    """See which cohorts were scored and how far that is; no student, and no score."""
     INVITATIONS_READ = "invitations:read"
     """Follow who was invited, to whom they were routed and why."""
     MODELS_READ = "models:read"
@@ -45,13 +49,22 @@ ALLOWED: dict[Role, frozenset[Scope]] = {
     Role.TEACHER: frozenset(),
     Role.COACH: frozenset({Scope.STUDENTS_OWN}),
     Role.COORDINATOR: frozenset({Scope.STUDENTS_OWN, Scope.STUDENTS_ALL}),
-    Role.DATA_TEAM: frozenset({Scope.SCORES_COMPUTE, Scope.MODELS_READ, Scope.METRICS_READ}),
+    Role.DATA_TEAM: frozenset({Scope.SCORES_COMPUTE, Scope.RUNS_READ, Scope.MODELS_READ, Scope.METRICS_READ}),
     Role.PRIVACY_OFFICER: frozenset({Scope.MODELS_READ}),
-    Role.ADMINISTRATOR: frozenset({Scope.MODELS_READ, Scope.METRICS_READ}),
+    Role.ADMINISTRATOR: frozenset({Scope.RUNS_READ, Scope.MODELS_READ, Scope.METRICS_READ}),
     Role.STUDY_ADVICE: frozenset(),
 }
 MACHINES = frozenset(
-    {Scope.SCORES_COMPUTE, Scope.SCORES_KEEP, Scope.SCORES_READ, Scope.INVITATIONS_READ, Scope.MODELS_READ, Scope.METRICS_READ}
+    {
+        Scope.SCORES_COMPUTE,
+        Scope.SCORES_KEEP,
+        Scope.SCORES_READ,
+        Scope.RUNS_MAKE,
+        Scope.RUNS_READ,
+        Scope.INVITATIONS_READ,
+        Scope.MODELS_READ,
+        Scope.METRICS_READ,
+    }
 )
 """What a machine's token may hold."""
 SEES_STUDENTS = frozenset(role for role, scopes in ALLOWED.items() if scopes & {Scope.STUDENTS_OWN, Scope.STUDENTS_ALL})

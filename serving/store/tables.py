@@ -115,6 +115,15 @@ class Score(Base):
     __table_args__ = (
         Index("ix_scores_person", "person_id", "id"),
         Index("ix_scores_run", "run_id", "id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")),
+        Index(
+            "ux_scores_run_student",
+            "run_id",
+            "enrolment",
+            "target",
+            unique=True,
+            sqlite_where=text("run_id IS NOT NULL"),
+            postgresql_where=text("run_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -133,6 +142,61 @@ class Score(Base):
     reasons: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     source: Mapped[str]
     run_id: Mapped[str | None]
+    person: Mapped[Person] = relationship()
+
+
+class Run(Base):
+    """A cohort that is scored, was, or waits to be; who asked is sealed, and what went wrong too, as it may quote the data."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("ux_runs_caller_key", "caller", "key", unique=True), Index("ix_runs_state", "state"))
+
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    caller: Mapped[str]
+    sealed_actor: Mapped[str]
+    key: Mapped[str | None]
+    body: Mapped[str]
+    folder: Mapped[str | None]
+    on: Mapped[dt.date] = mapped_column("on_date")
+    state: Mapped[str]
+    step: Mapped[str]
+    total: Mapped[int | None]
+    done: Mapped[int]
+    left_out: Mapped[int]
+    worker: Mapped[str | None]
+    beat: Mapped[int]
+    attempts: Mapped[int]
+    made_at: Mapped[dt.datetime]
+    begun_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    models: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    explained: Mapped[str | None]
+    data: Mapped[str | None]
+    problem: Mapped[str | None]
+    sealed_detail: Mapped[str | None]
+
+
+class RunStudent(Base):
+    """A student of a run: scored, or not and why; the scores themselves are `Score`s of the run."""
+
+    __tablename__ = "run_students"
+    __table_args__ = (
+        Index("ux_run_students_enrolment", "run_seq", "enrolment", unique=True),
+        Index("ix_run_students_person", "person_id"),
+    )
+
+    run_seq: Mapped[int] = mapped_column(ForeignKey("runs.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    enrolment: Mapped[str]
+    cohort: Mapped[str]
+    programme: Mapped[str]
+    day: Mapped[int | None]
+    landmark: Mapped[int | None]
+    rank: Mapped[int | None]
+    not_scored: Mapped[str | None]
+    unusual: Mapped[dict[str, list[str]]] = mapped_column(JSON)
     person: Mapped[Person] = relationship()
 
 

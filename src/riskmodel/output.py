@@ -43,11 +43,14 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     return flat
 
 
+def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
+    """Give a table, or a part of one, as the text that Dutch Excel opens by a double click, without the byte-order mark."""
+    return str(_flat(frame).to_csv(sep=";", decimal=",", index=False, header=header, float_format="%.6f", lineterminator="\r\n"))
+
+
 def _write_csv(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
-    # The byte-order mark and the semicolon are what Dutch Excel opens by a double click.
-    _flat(next(iter(tables.values()))).to_csv(
-        path, sep=";", decimal=",", index=False, encoding="utf-8-sig", float_format="%.6f", lineterminator="\r\n"
-    )
+    # The byte-order mark tells Excel that this is UTF-8.
+    path.write_bytes(csv_text(next(iter(tables.values()))).encode("utf-8-sig"))
 
 
 def _write_excel(tables: Mapping[str, pd.DataFrame], path: Path) -> None:

@@ -48,6 +48,11 @@ class Workspace:
         return self.folder / "audit-heads.jsonl"
 
     @property
+    def uploads(self) -> Path:
+        """Where the tables of a run lie that a caller brought along, until it has ended."""
+        return self.folder / "uploads"
+
+    @property
     def shadow(self) -> Path:
         """Where lists on paper are kept that nobody is shown; the service does not look here."""
         return self.folder / "shadow"

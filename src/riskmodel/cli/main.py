@@ -27,6 +27,7 @@ from riskmodel.cli import (
     oulad,
     registry,
     routing,
+    runs,
     scoring,
     service,
     shadow,
@@ -74,6 +75,8 @@ app.command()(scoring.score)
 app.command()(scoring.publish)
 app.command()(routing.route)
 app.command()(service.serve)
+app.command()(runs.worker)
+app.command("run-scores")(runs.run_scores)
 app.command()(demo.demo)
 app.add_typer(store.store_app, name="store")
 app.add_typer(store.keys_app, name="keys")

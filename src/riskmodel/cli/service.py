@@ -14,6 +14,7 @@ import typer
 
 from riskmodel.champion import current
 from riskmodel.cli.context import say, workspace
+from riskmodel.cli.runs import workers_beside
 from riskmodel.errors import RiskModelError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def serve(
     say(f"Coach's page:          http://{shown}:{port}/")
     say(f"API's documentation:   http://{shown}:{port}/docs")
     say("Stop with Ctrl-C.")
-    with contextlib.nullcontext() if workers == 1 else for_workers(settings):
+    with workers_beside(place, settings), contextlib.nullcontext() if workers == 1 else for_workers(settings):
         uvicorn.run(
             app,
             host=host,

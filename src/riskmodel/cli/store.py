@@ -135,6 +135,7 @@ def rotate() -> None:
     from serving.store.audit import Event, record
     from serving.store.keys import write_keys
     from serving.store.people import rotate as reseal_people
+    from serving.store.runs import reseal_runs
     from serving.store.weeks import now, reseal_coaches
 
     settings = read_settings(workspace())
@@ -147,6 +148,7 @@ def rotate() -> None:
             record(session, keys, Event.OPERATOR_KEYS_ROTATED, actor=person(), at=now(), heads=store.heads)
             people = reseal_people(session, keys)
             reseal_coaches(session, keys)
+            reseal_runs(session, keys)
         write_keys(keys.newest_only(), settings.keys_file)
     say(f"{people} people's keys are encrypted anew. A running service reads the new keys when it is started again.")
 

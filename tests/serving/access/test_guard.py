@@ -16,9 +16,10 @@ from serving.access.scopes import ALLOWED, SEES_STUDENTS, Role, Scope, scopes_of
 from serving.access.tokens import REMEMBERED_SECONDS, make_token, revoke_token
 from serving.app import create_app
 from serving.store.audit import Event, events_about, verify
+from serving.store.runs import NewRun, begin_run, new_id
 from serving.store.tables import StandIn
-from serving.store.weeks import coaches_with_invited, invited_students, latest_week, logins_of, now
-from tests.serving.conftest import Place, let_in
+from serving.store.weeks import Store, coaches_with_invited, invited_students, latest_week, logins_of, now
+from tests.serving.conftest import MONDAY, Place, let_in
 
 HTML = {"Accept": "text/html"}
 OPEN = {
@@ -31,6 +32,13 @@ BODY = {"students": [{"enrolment_id": "e", "landmark": 56, "features": {"attenda
 
 def routes(client: TestClient) -> list[RouteContext]:
     return [route for route in iter_route_contexts(client.app.routes) if route.path != FILES]  # type: ignore[attr-defined]
+
+
+def begun_run(store: Store) -> str:
+    """Put a run in line, and give its id."""
+    asked = NewRun(new_id(), "guard-test", None, "", "first-years", MONDAY)
+    with Session(store.engine, expire_on_commit=False) as session, session.begin():
+        return begin_run(session, store.keys, asked, at=now(), most_waiting=10_000)[0].id
 
 
 def test_no_route_is_without_a_guard_and_the_open_ones_are_these(client: TestClient) -> None:
@@ -55,6 +63,7 @@ def test_every_route_lets_through_who_may_and_nobody_else(place: Place, role: Ro
         let_in(client)
         someone = client.get("/v1/invitations", params={"limit": 1}).json()["invitations"][0]
         own = {"{enrolment_id}": someone["enrolment_id"], "{student_id}": someone["student_id"], "{name}": "leave"}
+        own["{run_id}"] = begun_run(client.app.state.store)  # type: ignore[attr-defined]
         client.cookies.clear()
         if role is not None:
             let_in(client, roles=frozenset({role}))

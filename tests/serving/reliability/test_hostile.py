@@ -62,7 +62,11 @@ def test_two_thousand_hostile_requests_get_an_answer(lite: Settings) -> None:
 
 def test_an_id_that_is_odd_comes_back_as_it_was_given(lite: Settings) -> None:
     headers = token_of(lite)
-    names = [text for text in STRINGS if text.strip() and text == text.strip() and len(text) <= 200 and not any("\ud800" <= sign <= "\udfff" for sign in text)]
+    names = [
+        text
+        for text in STRINGS
+        if text.strip() and text == text.strip() and len(text) <= 200 and not any("\ud800" <= sign <= "\udfff" for sign in text)
+    ]
     assert len(names) > 25
     with serving_at(lite) as address:
         status, _, answer = timed(address, headers, {"students": [{**READY["students"][0], "enrolment_id": name} for name in names]})
