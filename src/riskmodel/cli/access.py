@@ -21,9 +21,7 @@ def create(
     name: Annotated[str, typer.Argument(help="Which machine it is for, as in student-system.")],
     scope: Annotated[
         list[str],
-        typer.Option(
-            help="What it may: scores:compute, scores:keep, scores:read, invitations:read, models:read or metrics:read. May be given more than once."
-        ),
+        typer.Option(help="What it may, as scores:compute or runs:make; docs/access.md has them all. May be given more than once."),
     ],
     days: Annotated[int, typer.Option(help="After how many days it ends.")] = 90,
 ) -> None:

@@ -110,8 +110,9 @@ def _stop_on_signals(busy: Worker) -> None:
 
 
 def _stop_at_the_end_of_input(busy: Worker) -> None:
-    with suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(1024):
+    # Past Python's buffer, whose lock a thread that is still reading would hold when the interpreter ends.
+    with suppress(OSError):
+        while os.read(0, 1024):
             pass
     busy.stop()
 
