@@ -29,9 +29,10 @@ from serving.pages.access import add_access_handlers
 from serving.pages.rendering import error_page
 from serving.problems import add_problem_handlers
 from serving.rates import Rates
-from serving.routes import contract, health, history, invitations, metrics, models, runs, scores
+from serving.routes import contract, health, history, invitations, metrics, models, rights, runs, scores
 from serving.settings import Settings, keys_in
 from serving.store.audit import note_head
+from serving.store.rights import require_applied
 from serving.store.schema import Patience, connect, require_newest
 from serving.store.weeks import Store, now
 
@@ -41,6 +42,7 @@ ROUTERS = (
     history.router,
     invitations.router,
     models.router,
+    rights.router,
     health.router,
     metrics.router,
     contract.router,
@@ -72,6 +74,8 @@ def create_app(settings: Settings) -> FastAPI:
     patience = Patience(settings.store_connections, settings.store_seconds)
     store = Store(connect(settings.store_url.get_secret_value(), patience), keys_in(settings), settings.audit_heads)
     require_newest(store.engine)
+    with store.session() as session:
+        require_applied(session, store.heads)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

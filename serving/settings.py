@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from riskmodel.errors import ConfigurationFault
 from riskmodel.workspace import Workspace
 from serving.store.keys import Keys, read_keys
+from serving.store.retention import Periods
 
 PREFIX = "RISKMODEL_SERVICE_"
 FILE_VARIABLE = "RISKMODEL_SERVICE_CONFIG"
@@ -27,7 +28,7 @@ FOLDER_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 class Settings(BaseSettings):
     """What one running service needs to know."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     champion_folder: Path = Field(description="The folder that 'riskmodel promote' writes.")
     store_url: SecretStr = Field(description="SQLAlchemy URL of the store; it may hold a password.")
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     idle_minutes: int = Field(default=30, gt=0, description="Without a request for so long, somebody is logged out.")
     absolute_hours: int = Field(default=10, gt=0, description="After so long, somebody is logged out in any case.")
     demo: bool = Field(default=False, description="Whether people choose themselves who to be; only with people who do not exist.")
+    retention: Periods = Field(default=Periods(), description="For how many days each kind of data is kept; see docs/rights.md.")
     most_bytes: int = Field(default=16 * 1024 * 1024, gt=0, description="A larger request body is refused.")
     most_students: int = Field(default=1000, gt=0, le=1000, description="Most students in one call.")
     requests_a_minute: int = Field(default=6000, gt=0, description="Most requests a minute of one caller to the API, per process.")
@@ -153,7 +155,7 @@ def read_settings(place: Workspace, **given: Any) -> Settings:
 def _refuse_unknown(file: Path) -> None:
     names = tuple(Settings.model_fields)
     for variable in os.environ:
-        if variable.startswith(PREFIX) and variable != FILE_VARIABLE and variable.removeprefix(PREFIX).lower() not in names:
+        if variable.startswith(PREFIX) and variable != FILE_VARIABLE and variable.removeprefix(PREFIX).lower().split("__")[0] not in names:
             right = _nearest(variable.removeprefix(PREFIX).lower(), names)
             raise ConfigurationFault("there is no such setting.", place=variable, remedy=f"Did you mean {PREFIX}{right.upper()}?")
     if not file.exists():

@@ -58,7 +58,7 @@ class Background(_Part):
 
 
 class PublishedStudent(_Part):
-    """One student on a list; everything is kept as it was that day."""
+    """One student on a list; everything is kept as it was that day. Whom a rule invites though they objected has no score: rank and landmark are 0."""
 
     enrolment_id: str
     student_id: str
@@ -75,7 +75,7 @@ class PublishedStudent(_Part):
     cut_off: float | None = None
     rank: int
     margin: float | None
-    probability: float
+    probability: float | None
     low: float | None = None
     high: float | None = None
     reasons: tuple[ReasonShown, ...]

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -17,11 +17,13 @@ from sqlalchemy.orm import Session
 
 from riskmodel.errors import DataFault, ModelFault, RiskModelError
 from riskmodel.explain.words import load_words
+from riskmodel.objections import Objections, Source, in_force
 from riskmodel.progress import Progress, silent
 from serving.cohort import Cohort, DataChanged, score_cohort
 from serving.languages import LANGUAGES
 from serving.settings import Settings
 from serving.store import runs
+from serving.store.rights import lists_in_force
 from serving.store.runs import GOING, RunLost
 from serving.store.tables import Run
 from serving.store.weeks import Store, now
@@ -119,13 +121,20 @@ class Worker:
         with Session(self.store.engine) as session, session.begin():
             return runs.claim(session, seq, self.name, now(), held)
 
+    def _objections(self) -> Sequence[Objections]:
+        with self.store.session() as session:
+            return (lists_in_force(session, self.store.keys),)
+
     def _do(self, run: Run, pulse: _Pulse) -> None:
         if run.attempts > self.settings.run_attempts:
             raise RiskModelError(f"{self.settings.run_attempts} workers in a row ended before they got a step further with it.")
         heard = pulse.listener(self.stopping)
         heard(0, 1, "reading")
         place = self._data_of(run)
-        cohort = score_cohort(place, self.settings.champion_folder, run.on, self.words, models=run.models, data=run.data, progress=heard)
+        with in_force(Source(self._objections, lambda _: None)):
+            cohort = score_cohort(
+                place, self.settings.champion_folder, run.on, self.words, models=run.models, data=run.data, progress=heard
+            )
         if run.total is None:
             self._write(
                 lambda session: runs.begin_work(

@@ -28,6 +28,8 @@ class Scope(StrEnum):
     """Read what serves, its features and what was measured."""
     METRICS_READ = "metrics:read"
     """Read counts and states of the service."""
+    RIGHTS_HANDLE = "rights:handle"
+    """Do what a student asks for by right: read all that is held, object, withdraw, erase, and read who saw them."""
 
 
 class Role(StrEnum):
@@ -50,7 +52,7 @@ ALLOWED: dict[Role, frozenset[Scope]] = {
     Role.COACH: frozenset({Scope.STUDENTS_OWN}),
     Role.COORDINATOR: frozenset({Scope.STUDENTS_OWN, Scope.STUDENTS_ALL}),
     Role.DATA_TEAM: frozenset({Scope.SCORES_COMPUTE, Scope.RUNS_READ, Scope.MODELS_READ, Scope.METRICS_READ}),
-    Role.PRIVACY_OFFICER: frozenset({Scope.MODELS_READ}),
+    Role.PRIVACY_OFFICER: frozenset({Scope.MODELS_READ, Scope.RIGHTS_HANDLE}),
     Role.ADMINISTRATOR: frozenset({Scope.RUNS_READ, Scope.MODELS_READ, Scope.METRICS_READ}),
     Role.STUDY_ADVICE: frozenset(),
 }
@@ -64,6 +66,7 @@ MACHINES = frozenset(
         Scope.INVITATIONS_READ,
         Scope.MODELS_READ,
         Scope.METRICS_READ,
+        Scope.RIGHTS_HANDLE,
     }
 )
 """What a machine's token may hold."""

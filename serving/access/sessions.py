@@ -101,3 +101,9 @@ def end_everywhere(session: Session, keys: Keys, login: str, at: dt.datetime) ->
     open_ones = len(session.scalars(select(LoginSession.id).where(*theirs)).all())
     session.execute(update(LoginSession).where(*theirs).values(ended_at=at))
     return open_ones
+
+
+def reseal_sessions(session: Session, keys: Keys) -> None:
+    """Encrypt anew with the newest key who each session is of."""
+    for each in session.scalars(select(LoginSession)):
+        each.sealed_person = keys.reseal(each.sealed_person)

@@ -140,7 +140,7 @@ def student(request: Request, session: SessionDep, store: StoreDep, person: Staf
         tests=tests,
         lessons=[_lesson_row(lesson) for lesson in lessons],
         chart=draw([_week_facts(lesson, tests) for lesson in lessons]),
-        frequency=shown["frequency"][language],
+        frequency=shown["frequency"].get(language),
         interval=shown.get("interval", {}).get(language),
         unusual=shown.get("unusual", {}).get(language, []),
         meaning=_meaning(week, [found.row], language),

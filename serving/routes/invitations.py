@@ -45,7 +45,7 @@ class RoutingOut(BaseModel):
     cut_off: float | None
     capacity: int = Field(description="How many could be invited that day among those who share places.")
     target: str
-    probability: float
+    probability: float | None = Field(description="None for a student who objected to being scored and whom a rule invites.")
     day: int
     landmark: int
     model: str

@@ -21,6 +21,8 @@ from serving.dependencies import serving_now
 from serving.languages import LANGUAGE_PARAMETER, accepted_language
 from serving.problems import NOT_LET_IN, Problem, ProblemOut, problem_of_one, told_as_problem, told_fault
 from serving.scoring import Answer, Ready, Rows, score_ready, score_rows
+from serving.store.people import ENROLMENT, STUDENT
+from serving.store.rights import barred_among
 from serving.store.scores import NewScore, Source, keep_scores
 from serving.store.weeks import Store, now
 
@@ -242,7 +244,9 @@ class StudentOut(BaseModel):
     day: int | None = None
     landmark: int | None = None
     scores: dict[str, TargetOut] = {}
-    not_scored: str | None = Field(default=None, description="left, not_started, before_first_landmark or after_last_day.")
+    not_scored: str | None = Field(
+        default=None, description="left, not_started, before_first_landmark, after_last_day or objected (which also stands for erased)."
+    )
     detail: str | None = None
     kept: bool = Field(default=False, description="Whether the scores were kept; never those of a student who was erased.")
     problem: ProblemOut | None = Field(default=None, description="What is wrong with this student; pointers are into the request's body.")
@@ -316,8 +320,10 @@ def answers(serving: Serving, store: Store, body: ScoresIn, language: str, calle
         As `StudentOut`, in the order of the request.
     """
     students, faults = _sound(body)
+    apart = _not_to_be_scored(store, students)
+    students = {place: student for place, student in students.items() if place not in apart}
     ready = score_ready(serving, {place: _ready(student) for place, student in students.items() if student.enrolment is None}, language)
-    told, faults = dict(ready.told), faults | ready.faults
+    told, faults = {**apart, **ready.told}, faults | ready.faults
     if body.on is not None:
         raw = score_rows(serving, {place: _rows(student) for place, student in students.items() if student.enrolment}, body.on, language)
         told, faults = told | raw.told, faults | raw.faults
@@ -345,6 +351,18 @@ def _sound(body: ScoresIn) -> tuple[dict[int, StudentIn], dict[int, list[dict[st
             seen.add(student.identity)
             sound[place] = student
     return sound, faults
+
+
+def _not_to_be_scored(store: Store, students: Mapping[int, StudentIn]) -> dict[int, Answer]:
+    """Give who objected or was erased, by the number of student or enrolment that was sent; no model reads them."""
+    digests: dict[str, list[int]] = {}
+    for place, student in students.items():
+        digests.setdefault(store.keys.digest(ENROLMENT, student.identity), []).append(place)
+        if student.student is not None:
+            digests.setdefault(store.keys.digest(STUDENT, student.student), []).append(place)
+    with store.session() as session:
+        barred = barred_among(session, digests)
+    return {place: Answer(None, None, "objected", {}) for digest in barred for place in digests[digest]}
 
 
 def _ready(student: StudentIn) -> Ready:

@@ -126,6 +126,10 @@ def coach_sees(session: Session, keys: Keys, login: str, person: Person) -> bool
         return False
     coaches = coaches_behind(session, keys, week, login, now().date())
     query = select(Student.id).where(
-        Student.week_id == week.id, Student.person_id == person.id, Student.invited, Student.coach_id.in_(coaches)
+        Student.week_id == week.id,
+        Student.person_id == person.id,
+        Student.invited,
+        Student.coach_id.in_(coaches),
+        Student.closed_on.is_(None),
     )
     return session.scalars(query.limit(1)).first() is not None

@@ -109,6 +109,7 @@ def _prepare_sqlite(connection: Any, _: Any, *, busy_ms: int) -> None:
     cursor.execute(f"PRAGMA busy_timeout = {busy_ms}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA secure_delete = ON")  # deleted rows are overwritten with noughts
     cursor.close()
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from serving.store.audit import Event, hold, record
 from serving.store.keys import Keys
 from serving.store.people import ENROLMENT, keep_people
+from serving.store.rights import barred_students
 from serving.store.tables import Score
 
 
@@ -108,12 +109,14 @@ def keep_scores(
     Returns
     -------
     frozenset of str
-        The student numbers of whom nothing was kept, because they were erased.
+        The student numbers of whom nothing was kept, because they objected or were erased.
     """
     if not scores:
         return frozenset()
     hold(session)
-    people = keep_people(session, keys, dict.fromkeys((score.student_id, score.name, score.enrolment_id) for score in scores))
+    barred = barred_students(session, keys, (score.student_id for score in scores))
+    told = ((score.student_id, score.name, score.enrolment_id) for score in scores if score.student_id not in barred)
+    people = keep_people(session, keys, dict.fromkeys(told))
     event = _EVENTS.get(source)
     if event is not None:
         subjects = [person.student for person in people.values()]

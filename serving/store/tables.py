@@ -46,6 +46,7 @@ class Week(Base):
     sealed_coaches: Mapped[str]
     sealed_logins: Mapped[str]
     synthetic: Mapped[bool]
+    closed_on: Mapped[dt.date | None]
     students: Mapped[list[Student]] = relationship(back_populates="week", cascade="all, delete-orphan", passive_deletes=True)
 
 
@@ -75,9 +76,10 @@ class Student(Base):
     cut_off: Mapped[float | None]
     rank: Mapped[int]
     margin: Mapped[float | None]
-    probability: Mapped[float]
+    probability: Mapped[float | None]
     shown: Mapped[dict[str, Any]] = mapped_column(JSON)
     change: Mapped[int]
+    closed_on: Mapped[dt.date | None]
     week: Mapped[Week] = relationship(back_populates="students")
     person: Mapped[Person] = relationship()
 
@@ -277,3 +279,30 @@ class StandIn(Base):
     begins_on: Mapped[dt.date]
     ends_on: Mapped[dt.date]
     made_at: Mapped[dt.datetime]
+
+
+class Barred(Base):
+    """A digest of a student or of an enrolment of theirs that is not to be scored: because they objected, or because they were erased.
+
+    `listed` is the digest under which a student stands on lists for data folders; only a student's own row has one.
+    """
+
+    __tablename__ = "barred"
+    __table_args__ = (Index("ix_barred_person", "person_id"),)
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    why: Mapped[str]
+    listed: Mapped[str | None]
+
+
+class Objection(Base):
+    """An objection to being scored, for as long as it held."""
+
+    __tablename__ = "objections"
+    __table_args__ = (Index("ix_objections_person", "person_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    begun_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime | None]

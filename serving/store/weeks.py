@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from serving.store.audit import Event, record
+from serving.store.audit import Event, hold, record
 from serving.store.changes import take_numbers, withdraw
 from serving.store.keys import Keys
 from serving.store.people import ENROLMENT, STUDENT, details_of, keep_people
+from serving.store.rights import barred_students
 from serving.store.scores import NewScore, Source, keep_scores
 from serving.store.tables import StandIn, Student, Week
 from serving.week import PublishedStudent, PublishedWeek
@@ -85,14 +86,18 @@ def publish_week(store: Store, week: PublishedWeek, *, actor: str) -> int:
     Returns
     -------
     int
-        How many students were left out because they were erased.
+        How many students were left out because they objected or were erased.
     """
     keys = store.keys
     with Session(store.engine) as session, session.begin():
-        subjects = [keys.digest(STUDENT, student.student_id) for student in week.students]
+        hold(session)
+        barred = barred_students(session, keys, (student.student_id for student in week.students))
+        # Who objected while the list was being made is not put on it, unless something else than a model or the lot does.
+        asked = [student for student in week.students if student.probability is None or student.student_id not in barred]
+        subjects = [keys.digest(STUDENT, student.student_id) for student in asked]
         record(session, keys, Event.OPERATOR_LIST_PUBLISHED, actor=actor, at=now(), subjects=subjects, why="invitation", heads=store.heads)
-        people = keep_people(session, keys, ((student.student_id, student.name, student.enrolment_id) for student in week.students))
-        listed = [student for student in week.students if student.student_id in people]
+        people = keep_people(session, keys, ((student.student_id, student.name, student.enrolment_id) for student in asked))
+        listed = [student for student in asked if student.student_id in people]
         first = take_numbers(session, len(listed))
         students = [
             Student(
@@ -113,12 +118,14 @@ def publish_week(store: Store, week: PublishedWeek, *, actor: str) -> int:
         sealed_coaches = keys.seal(json.dumps(week.coaches, ensure_ascii=False))
         sealed_logins = keys.seal(json.dumps(week.coach_logins, ensure_ascii=False))
         session.add(Week(**told, sealed_coaches=sealed_coaches, sealed_logins=sealed_logins, published_at=now(), students=students))
-        scores = [_score_of(week, student) for student in listed]
+        scores = [score for student in listed if (score := _score_of(week, student)) is not None]
         keep_scores(session, keys, scores, source=Source.PUBLISH, actor=actor, at=now(), heads=store.heads)
     return len(week.students) - len(students)
 
 
-def _score_of(week: PublishedWeek, student: PublishedStudent) -> NewScore:
+def _score_of(week: PublishedWeek, student: PublishedStudent) -> NewScore | None:
+    if student.probability is None:
+        return None
     return NewScore(
         student_id=student.student_id,
         enrolment_id=student.enrolment_id,
@@ -137,8 +144,8 @@ def _score_of(week: PublishedWeek, student: PublishedStudent) -> NewScore:
 
 
 def latest_week(session: Session) -> Week | None:
-    """Give the newest list, or None."""
-    return session.scalars(select(Week).order_by(Week.on.desc()).limit(1)).first()
+    """Give the newest list of a cohort that is not closed, or None."""
+    return session.scalars(select(Week).where(Week.closed_on.is_(None)).order_by(Week.on.desc()).limit(1)).first()
 
 
 def published_days(session: Session) -> set[dt.date]:
@@ -184,7 +191,7 @@ def coaches_behind(session: Session, keys: Keys, week: Week, login: str, on: dt.
 
 def invited_students(session: Session, keys: Keys, week: Week, coaches: Collection[str] | None) -> list[Listed]:
     """Give the students invited on a list, all or some coaches', in neutral order: by name."""
-    query = select(Student).where(Student.week_id == week.id, Student.invited)
+    query = select(Student).where(Student.week_id == week.id, Student.invited, Student.closed_on.is_(None))
     if coaches is not None:
         query = query.where(Student.coach_id.in_(coaches))
     return sorted(_listed(session, keys, query), key=lambda student: (student.name.casefold(), student.enrolment_id))
@@ -192,7 +199,8 @@ def invited_students(session: Session, keys: Keys, week: Week, coaches: Collecti
 
 def find_student(session: Session, keys: Keys, week: Week, enrolment_id: str) -> Listed | None:
     """Give an invited student on a list, or None."""
-    query = select(Student).where(Student.week_id == week.id, Student.enrolment == keys.digest(ENROLMENT, enrolment_id), Student.invited)
+    own = (Student.week_id == week.id, Student.enrolment == keys.digest(ENROLMENT, enrolment_id))
+    query = select(Student).where(*own, Student.invited, Student.closed_on.is_(None))
     return next(_listed(session, keys, query), None)
 
 
@@ -206,7 +214,9 @@ def _listed(session: Session, keys: Keys, query: Any) -> Iterator[Listed]:
 def coaches_with_invited(session: Session, week: Week) -> dict[str, int]:
     """Give how many students of each coach are invited on a list."""
     rows = session.execute(
-        select(Student.coach_id, func.count()).where(Student.week_id == week.id, Student.invited).group_by(Student.coach_id)
+        select(Student.coach_id, func.count())
+        .where(Student.week_id == week.id, Student.invited, Student.closed_on.is_(None))
+        .group_by(Student.coach_id)
     ).all()
     return {row[0]: int(row[1]) for row in rows}
 

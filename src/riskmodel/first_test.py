@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 
-import narwhals as nw
 import pandas as pd
 
 from riskmodel.baselines import first_test_failed_or_missed
 from riskmodel.contract.dataset import Dataset
-from riskmodel.dates import to_epoch_day
 from riskmodel.errors import DataFault
 from riskmodel.explain.words import Language
-from riskmodel.features import build_features
 from riskmodel.progress import Progress, silent
-from riskmodel.scoring import LONGEST_AGO
-from riskmodel.window import cut
+from riskmodel.routing.candidates import enrolled_features
 
 STATUS = {
     -1.0: {"nl": "gemist", "en": "missed"},
@@ -55,12 +50,10 @@ def first_test_list(dataset: Dataset, on: dt.date, language: Language, progress:
             place=str(dataset.folder),
             remedy="Add [tables] results to dataset.toml.",
         )
-    moment = to_epoch_day(on)
-    start = nw.col("start_date")
-    enrolments = dataset.tables.enrolments.filter((start <= moment) & (start > moment - LONGEST_AGO))
     progress(0, 1, "looking at first tests")
-    features = build_features(cut(replace(dataset.tables, enrolments=enrolments), on), dataset.definition)
-    features = features[features["cut_day"].between(0, dataset.definition.last_day)]
+    features = enrolled_features(dataset, dataset.tables, on)
+    if dataset.objectors is not None:  # the rule reads no model, so it stays for who objected to being scored
+        features = pd.concat([features, enrolled_features(dataset, dataset.objectors, on)], ignore_index=True)
     if features.empty:
         raise DataFault(
             f"nobody is in the first {dataset.definition.last_day} days on {on.isoformat()}.",

@@ -37,6 +37,7 @@ NOT_SCORED = {
     "not_started": {"nl": "nog niet begonnen", "en": "has not started yet"},
     "before_first_landmark": {"nl": "nog voor het eerste meetmoment", "en": "before the first landmark"},
     "after_last_day": {"nl": "na de laatste dag waarop gescoord wordt", "en": "after the last day on which students are scored"},
+    "objected": {"nl": "wordt niet gescoord: bezwaar gemaakt of gewist", "en": "is not scored: objected, or was erased"},
 }
 
 

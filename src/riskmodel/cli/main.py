@@ -26,6 +26,8 @@ from riskmodel.cli import (
     operations,
     oulad,
     registry,
+    retention,
+    rights,
     routing,
     runs,
     scoring,
@@ -35,6 +37,7 @@ from riskmodel.cli import (
     store,
     synth,
     tuning,
+    year,
 )
 from riskmodel.errors import RiskModelError
 from riskmodel.files import writing_fault
@@ -83,6 +86,9 @@ app.add_typer(store.keys_app, name="keys")
 app.add_typer(store.audit_app, name="audit")
 app.add_typer(operations.config_app, name="config")
 app.add_typer(access.token_app, name="token")
+app.add_typer(rights.rights_app, name="rights")
+app.add_typer(retention.retention_app, name="retention")
+app.add_typer(year.year_app, name="year")
 app.command("stand-in")(access.stand_in)
 app.command()(operations.doctor)
 
@@ -120,7 +126,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="replace")
     try:
         require_openmp()
-        code = app(args=[argument for argument in given if argument != "--debug"], prog_name="riskmodel", standalone_mode=False)
+        with rights.rights_hold():
+            code = app(args=[argument for argument in given if argument != "--debug"], prog_name="riskmodel", standalone_mode=False)
         if code == EXIT_INTERRUPTED:  # what Typer makes of Ctrl-C
             raise KeyboardInterrupt
     except (KeyboardInterrupt, typer.Abort):

@@ -88,7 +88,7 @@ def publish_week(
     with open_store(workspace) as store:
         students = students.join(invited_earlier(store, students["enrolment_id"], on))
         routed = route(students, read_coaches(dataset.folder, dataset.definition), policy, on)
-        week = make_week(dataset, scored, models, policy, target, words, routed)
+        week = make_week(dataset, scored, models, policy, target, words, students, routed)
         store_week(store, week, actor=person())
     waiting = int((routed.rows["waits_for"] != "").sum())
     return Counted(len(scored.rows), len(scored.not_scored), len(week.students), waiting)
@@ -103,7 +103,14 @@ def invited_earlier(store: Store, enrolments: pd.Series, on: dt.date) -> pd.Data
 
 
 def make_week(
-    dataset: Dataset, scored: Scored, models: Mapping[str, RiskModel], policy: Policy, target: str, words: list[Words], routed: Routed
+    dataset: Dataset,
+    scored: Scored,
+    models: Mapping[str, RiskModel],
+    policy: Policy,
+    target: str,
+    words: list[Words],
+    students: pd.DataFrame,
+    routed: Routed,
 ) -> PublishedWeek:
     """Put a list together; nothing is written.
 
@@ -115,28 +122,33 @@ def make_week(
         The target that ranks and whose reasons are told.
     words : list of Words
         One per language.
+    students : pandas.DataFrame
+        What `of_scored` gives.
     routed : Routed
-        Who is invited, in the order of the students scored.
+        Who of them is invited, in the same order.
     """
     model = models[target]
-    rows, features, invited = scored.rows, scored.features, routed.rows
+    rows, features = scored.rows, scored.features
+    # Whoever objected stands behind those who were scored, and was invited by the rule or not at all.
+    invited, unscored = routed.rows.iloc[: len(rows)], students.join(routed.rows).iloc[len(rows) :]
+    unscored = unscored[unscored["invited"].astype(bool)]
     told = {
         each: reasons_of(model, teller, features, rows["landmark"]) for each, teller in tellers(model, dataset.definition, words).items()
     }
     known = cut(dataset.tables, scored.on)
-    chosen = set(rows.loc[invited["invited"], "enrolment_id"])
+    chosen = set(rows.loc[invited["invited"].to_numpy(), "enrolment_id"])
     lessons = _lessons(known, chosen, rows)
     tests = _tests(known, chosen)
     people = _people(dataset, known)
     kinds = dataset.definition.prior_education.kinds
-    students = []
+    listed = []
     for place, row in enumerate(rows.to_dict(orient="records")):
         if not invited["invited"].iloc[place]:
             continue
         identity = row["enrolment_id"]
         person = people.loc[identity]
         decision = row[f"decision_{target}"]
-        students.append(
+        listed.append(
             PublishedStudent(
                 enrolment_id=identity,
                 student_id=row["student_id"],
@@ -167,6 +179,7 @@ def make_week(
                 background=_background(person, kinds),
             )
         )
+    listed += _without_score(dataset, unscored, scored.on, kinds)
     coaches = read_coaches(dataset.folder, dataset.definition)
     return PublishedWeek(
         on=scored.on,
@@ -183,8 +196,41 @@ def make_week(
         coaches=dict(zip(coaches["coach_id"], coaches["name"], strict=True)),
         coach_logins={login: coach for login, coach in zip(coaches["login_subject"], coaches["coach_id"], strict=True) if _text(login)},
         synthetic=dataset.definition.source.startswith(SYNTHETIC_SOURCE),
-        students=tuple(students),
+        students=tuple(listed),
     )
+
+
+def _without_score(dataset: Dataset, invited: pd.DataFrame, on: dt.date, kinds: Mapping[str, Any]) -> list[PublishedStudent]:
+    """Give whom the rule invites though they objected: with their tests, and with no score, no rank and no reason of a model."""
+    if dataset.objectors is None or invited.empty:
+        return []
+    known = cut(dataset.objectors, on)
+    tests, people = _tests(known, set(invited["enrolment_id"])), _people(dataset, known)
+    return [
+        PublishedStudent(
+            enrolment_id=row["enrolment_id"],
+            student_id=row["student_id"],
+            name=_text(people.loc[row["enrolment_id"], "name"]) or row["student_id"],
+            programme=row["programme"],
+            coach_id=row["talks_with"],
+            day=row["day"],
+            landmark=0,
+            invited=True,
+            way=row["way"],
+            how=row["how"],
+            chance=row["chance_of_invitation"],
+            capacity=row["capacity"],
+            rank=0,
+            margin=None,
+            probability=None,
+            reasons=(),
+            frequency={},
+            lessons=(),
+            tests=tests.get(row["enrolment_id"], ()),
+            background=_background(people.loc[row["enrolment_id"]], kinds),
+        )
+        for row in invited.to_dict(orient="records")
+    ]
 
 
 def _meaning(model: RiskModel, policy: Policy, target: str, words: list[Words]) -> dict[str, dict[str, str]]:

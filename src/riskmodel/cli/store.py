@@ -101,13 +101,31 @@ def backup(target: Annotated[Path, typer.Argument(help="The archive to write; it
 
 @store_app.command("restore")
 def restore(source: Annotated[Path, typer.Argument(help="The archive that 'riskmodel store backup' wrote.")]) -> None:
-    """Fill a new, empty store from an archive, in one transaction; on whichever database. It needs the keys that belong to it."""
+    """Fill a new, empty store from an archive, on whichever database, with the keys that belong to it.
+
+    Objections and erasures of after the backup are applied again, and what is past its time by now is removed again.
+    """
+    from sqlalchemy.orm import Session
+
+    from serving.settings import read_settings
     from serving.store.audit import verify as walk
     from serving.store.backup import restore as fill
+    from serving.store.retention import remove_expired
+    from serving.store.rights import apply_notes
+    from serving.store.traces import rewrite
+    from serving.store.weeks import now
 
     with open_store(workspace()) as store:
         counts = fill(store.engine, source)
+        with Session(store.engine) as session, session.begin():
+            applied = apply_notes(session, store.keys, actor=person(), at=now(), heads=store.heads)
+        gone = remove_expired(store, read_settings(workspace()).retention, actor=person(), at=now())
+        rewrite(store.engine)
         found = walk(store.engine, store.keys, store.heads)
+    if applied:
+        say(f"Objections and erasures of after the backup, applied again: {applied}.")
+    if gone.places or gone.scores or gone.people:
+        say(f"Past its time by now, and removed again: {gone.scores} scores, {gone.places} places on lists, {gone.people} students' names.")
     say(f"Restored: {sum(counts.values())} rows of {len(counts)} tables.")
     for fault in found.faults:
         say(f"  audit trail: {fault}")
@@ -129,8 +147,20 @@ def make() -> None:
 @keys_app.command("rotate")
 def rotate() -> None:
     """Encrypt everybody's key anew with a fresh one; the old one is dropped once all is done, so that a stop half-way loses nothing."""
+    say(f"{renew_keys()} people's keys are encrypted anew. A running service reads the new keys when it is started again.")
+
+
+def renew_keys() -> int:
+    """Encrypt anew all that the store's key encrypts, destroy that key, and give how many people's keys that were.
+
+    Raises
+    ------
+    RiskModelError
+        The keys come as text, which can't be written.
+    """
     from sqlalchemy.orm import Session
 
+    from serving.access.sessions import reseal_sessions
     from serving.settings import read_settings
     from serving.store.audit import Event, record
     from serving.store.keys import write_keys
@@ -149,8 +179,9 @@ def rotate() -> None:
             people = reseal_people(session, keys)
             reseal_coaches(session, keys)
             reseal_runs(session, keys)
+            reseal_sessions(session, keys)
         write_keys(keys.newest_only(), settings.keys_file)
-    say(f"{people} people's keys are encrypted anew. A running service reads the new keys when it is started again.")
+    return people
 
 
 @audit_app.command("verify")

@@ -17,6 +17,7 @@ from riskmodel.contract.definition import FILE_NAME, DatasetDefinition, Table, r
 from riskmodel.contract.findings import CheckReport
 from riskmodel.contract.reading import connect, files_of, read_as_text
 from riskmodel.frames import to_pandas
+from riskmodel.objections import Held, current, held_in, only, read_list, without
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import Frame, Tables
 
@@ -38,12 +39,18 @@ class Dataset:
         The rows that passed; on DuckDB they are read as they are needed.
     report : CheckReport
         Warnings, notes and what was found.
+    objectors : Tables or None
+        The rows of students who objected, apart: no model reads them, but the rule of the first test may. None where nobody did.
+    left_out : Held
+        Who is not in `tables`, because they objected or were erased.
     """
 
     folder: Path
     definition: DatasetDefinition
     tables: Tables
     report: CheckReport
+    objectors: Tables | None = None
+    left_out: Held = field(default_factory=Held)
     _keep: tuple[Any, ...] = field(default=(), repr=False)
 
     @property
@@ -83,7 +90,9 @@ def check_dataset(folder: Path, *, progress: Progress = silent, memory_limit: st
 def load_dataset(
     folder: Path, *, backend: Backend = "duckdb", progress: Progress = silent, memory_limit: str = "1200MB", threads: int | None = None
 ) -> Dataset:
-    """Read and check a data folder.
+    """Read and check a data folder, without the students who objected or were erased.
+
+    The list that `dataset.toml` declares under `[rights]` holds, and those of `riskmodel.objections.in_force`.
 
     Parameters
     ----------
@@ -101,11 +110,13 @@ def load_dataset(
     Raises
     ------
     ConfigurationFault
-        `dataset.toml` is missing or says something that cannot be.
+        `dataset.toml` is missing or says something that cannot be, or the list of objections that it declares can't be read.
     DataFault
         The check found faults; all are told.
     """
     definition = read_definition(folder)
+    source = current()
+    lists = [*source.lists(), *([] if definition.rights is None else [read_list(folder / definition.rights.list)])]
     scratch = tempfile.TemporaryDirectory(prefix="riskmodel-", ignore_cleanup_errors=True)
     connection = connect(memory_limit, threads)
     check = DatasetCheck(connection, folder, definition, Path(scratch.name), progress)
@@ -133,7 +144,12 @@ def load_dataset(
         outcomes=frame("outcomes"),
         extra={name: each for name, each in extra.items() if each is not None},
     )
-    return Dataset(folder, definition, tables, report, (scratch, connection))
+    left_out = held_in(tables, lists)
+    objectors = only(tables, left_out.objected) if left_out.objected else None
+    if left_out.everyone:
+        tables = without(tables, left_out.everyone)
+        source.told(left_out)
+    return Dataset(folder, definition, tables, report, objectors, left_out, (scratch, connection))
 
 
 def fingerprint(folder: Path, definition: DatasetDefinition) -> str:

@@ -245,6 +245,12 @@ class Limits(_Part):
     least_rows: int = Field(default=50, ge=0, description="So many rows set apart by one rule are always a warning, whatever their share.")
 
 
+class Rights(_Part):
+    """Which students' objections and erasures hold for this folder."""
+
+    list: str = Field(min_length=1, description="The file that 'riskmodel rights export' wrote; a path of its own or below the folder.")
+
+
 class DatasetDefinition(_Part):
     """All of `dataset.toml`."""
 
@@ -265,6 +271,7 @@ class DatasetDefinition(_Part):
     extra: tuple[ExtraColumn, ...] = ()
     accept: tuple[Acceptance, ...] = ()
     limits: Limits = Limits()
+    rights: Rights | None = None
     left_out_features: tuple[str, ...] = Field(default=(), description="Catalogue features or groups that this institution leaves out.")
     imported: dict[str, Any] = Field(default_factory=dict, description="What an importer counted, dropped and chose.")
 

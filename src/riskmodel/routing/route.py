@@ -77,12 +77,12 @@ def invite(scored: pd.DataFrame, policy: Policy, on: dt.date) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Same index: rank, capacity, cut_off, margin, invited and way, as `Routed` tells them.
+        Same index: rank (0 without a probability), capacity, cut_off, margin, invited and way, as `Routed` tells them.
     """
     pool = _prepared(scored, policy, on)
     places = _places(len(pool), policy, policy, None)
     rows = _told(pool, {_EVERYBODY: np.arange(len(pool))}, {_EVERYBODY: places}, policy, on)
-    return rows[["rank", "capacity", "cut_off", "margin", "invited", "way"]].astype({"rank": "int64"})
+    return rows[["rank", "capacity", "cut_off", "margin", "invited", "way"]].fillna({"rank": 0}).astype({"rank": "int64"})
 
 
 def route(students: pd.DataFrame, coaches: pd.DataFrame, policy: Policy, on: dt.date) -> Routed:

@@ -94,13 +94,15 @@ def select(people: People, places: int, rules: Rules) -> Selected:
     way = np.full(size, "", dtype="U7")
     chance, waits = np.zeros(size), np.zeros(size, dtype=bool)
     order = np.where(np.isnan(people.rank), np.inf, people.rank)
+    # An objection must not cost a student the place that a rule gives, so who is without a rank for that alone is not put behind the ranked.
+    due_order = np.where(np.isnan(people.rank) & people.objected & ~np.isnan(people.rank).all(), -np.inf, order)
     free = places
     for name in ALWAYS:
         due = getattr(people, name) & ~people.in_talk & (way == "")
         if name == "rule":
             due &= ~people.left_alone
         candidates = np.flatnonzero(due)
-        candidates = candidates[np.lexsort((people.lot[candidates], order[candidates], people.waiting_since[candidates]))]
+        candidates = candidates[np.lexsort((people.lot[candidates], due_order[candidates], people.waiting_since[candidates]))]
         way[candidates] = name
         chance[candidates[:free]] = 1.0
         waits[candidates[free:]] = True

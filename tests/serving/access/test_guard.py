@@ -72,7 +72,9 @@ def test_every_route_lets_through_who_may_and_nobody_else(place: Place, role: Ro
                 if (method, route.path) in OPEN or route.path == "/logout":
                     continue
                 guard = next(each for each in guards(route) if isinstance(each, Allow))
-                path = re.sub(r"\{\w+\}", lambda part: own[part.group()], route.path)
+                # What changes a student's rights is asked for nobody, because other tests look at the same list.
+                of = own | {"{student_id}": "s-of-nobody"} if method == "DELETE" or route.path.endswith("/objection") else own
+                path = re.sub(r"\{\w+\}", lambda part, of=of: of[part.group()], route.path)
                 answer = client.request(method, path, json=BODY if method == "POST" else None, headers={"Accept": "*/*"})
                 if role is None:
                     assert answer.status_code == (303 if guard.to == "people" else 401), path
