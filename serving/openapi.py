@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from riskmodel import __version__
 from serving.access.guard import Allow, guards
 from serving.conditional import ConditionalRoute
-from serving.problems import problem_schemas, told_as_problem
+from serving.problems import RETRY_AFTER_TOLD, problem_schemas, told_as_problem
 
 TITLE = "riskmodel"
 DESCRIPTION = """
@@ -74,6 +74,9 @@ def _complete(operation: dict[str, Any], route: RouteContext) -> None:
         scopes = [str(scope) for scope in allowed[0].scopes]
         operation["security"] = [{"token": []}]
         operation["x-scopes"] = scopes
+        operation["responses"].setdefault(
+            "503", told_as_problem("The store is away, or nothing answered in time; Retry-After says when to try again.", RETRY_AFTER_TOLD)
+        )
         operation["description"] += f"\n\nNeeds {' or '.join(f'`{scope}`' for scope in scopes)}."
     else:
         operation["security"] = []

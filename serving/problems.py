@@ -73,7 +73,7 @@ class ProblemOut(BaseModel):
 
 
 _REFERENCE = "#/components/schemas/{model}"
-_RETRY_AFTER_TOLD = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+RETRY_AFTER_TOLD = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
 def told_as_problem(description: str, headers: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def problem_schemas() -> dict[str, Any]:
 NOT_LET_IN: dict[int | str, dict[str, Any]] = {
     401: told_as_problem("Who asks is not known."),
     403: told_as_problem("Who asks may not do this."),
-    429: told_as_problem("Too many requests; Retry-After says how many seconds to wait.", headers=_RETRY_AFTER_TOLD),
+    429: told_as_problem("Too many requests; Retry-After says how many seconds to wait.", headers=RETRY_AFTER_TOLD),
 }
 
 
