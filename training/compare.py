@@ -17,7 +17,7 @@ from riskmodel.errors import DataFault, ModelFault
 from riskmodel.explain.words import load_words
 from riskmodel.landmarks import landmark_frames
 from riskmodel.listing import Lists, lists_on
-from riskmodel.model import RiskModel
+from riskmodel.model import RiskModel, shared_recent_days
 from riskmodel.policy import Policy, read_policy
 from riskmodel.progress import Progress, silent
 from riskmodel.routing import invite
@@ -69,7 +69,8 @@ def compare(
         raise ModelFault(
             f"{names[0]} tells '{first.target}' and {names[1]} tells '{second.target}'.", remedy="Compare two models of the same target."
         )
-    policy, dataset = read_policy(folder), load_dataset(folder, progress=progress)
+    recent_days = shared_recent_days((first, second))
+    policy, dataset = read_policy(folder), load_dataset(folder, progress=progress).with_recent(recent_days)
     chosen = _cohort(dataset, cohort) if cohort or on is None else ""
     lists, told = None, None
     weeks: tuple[Overlap, ...] = ()

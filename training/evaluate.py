@@ -10,7 +10,7 @@ from riskmodel.contract.dataset import Dataset, load_dataset
 from riskmodel.errors import DataFault
 from riskmodel.landmarks import landmark_frames
 from riskmodel.measuring import measure
-from riskmodel.model import RiskModel
+from riskmodel.model import RiskModel, shared_recent_days
 from riskmodel.policy import read_policy
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
@@ -88,7 +88,8 @@ def evaluate(folder: Path, workspace: Workspace, *, cohort: str | None = None, p
     models = {target: found for target in TARGETS if (found := best_registered(mlflow, target))}
     if not models:
         raise nothing_trained(workspace)
-    dataset = load_dataset(folder, progress=progress)
+    recent_days = shared_recent_days(model for _, model in models.values())
+    dataset = load_dataset(folder, progress=progress).with_recent(recent_days)
     chosen = _cohort(dataset, cohort)
     capacity = read_policy(folder).capacity_share
     landmarks = sorted({landmark for _, model in models.values() for landmark in model.landmarks})

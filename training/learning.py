@@ -91,6 +91,7 @@ def curves(folder: Path, recipe: Recipe, *, targets: tuple[str, ...] = TARGETS, 
             remedy="Draw it once two cohorts are closed. Until then another cohort is needed in any case.",
         )
     days = shown_days(read_policy(folder), tuple(sorted(dataset.definition.landmarks)))
+    dataset = dataset.with_recent(recipe.recent_days)
     frames = landmark_frames(dataset, landmarks=days, progress=progress).frames
     found = []
     for place, (target, day) in enumerate((target, day) for target in targets for day in days):

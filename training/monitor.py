@@ -164,6 +164,7 @@ def watch_model(
         As for `monitor`.
     """
     folder = now.folder
+    now, before = now.with_recent(model.recent_days), before.with_recent(model.recent_days)
     learnt = tuple(model.facts.trained_on)
     lacking = sorted(set(learnt) - set(before.definition.closed_cohorts))
     if lacking:

@@ -11,13 +11,13 @@ from riskmodel.champion import publish_champion
 from riskmodel.contract.dataset import Dataset, load_dataset
 from riskmodel.contract.definition import read_definition
 from riskmodel.errors import DataFault
-from riskmodel.files import require_writable
 from riskmodel.landmarks import LandmarkFrames, landmark_frames
 from riskmodel.model import RiskModel, with_measured
 from riskmodel.policy import read_policy
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
+from training.alone import only_change
 from training.environment import MADE_FROM, made_from
 from training.gates import Verdict, judge
 from training.tracking import (
@@ -73,9 +73,15 @@ def promote(
         There is no challenger.
     DataFault
         The data changed since training.
+    RiskModelError
+        Another promotion or rollback is under way.
     """
     mlflow = open_tracking(workspace)
-    require_writable(workspace.folder)
+    with only_change(workspace):
+        return _promote(mlflow, workspace, folder, targets, by, progress)
+
+
+def _promote(mlflow: Any, workspace: Workspace, folder: Path | None, targets: tuple[str, ...], by: str, progress: Progress) -> Promotion:
     verdicts: dict[str, Verdict] = {}
     winners: dict[str, _Winner] = {}
     for target in targets:
@@ -109,9 +115,10 @@ class _Winner:
 def _refit(mlflow: Any, winners: Mapping[str, _Winner], by: str, progress: Progress) -> dict[str, RiskModel]:
     """Fit each winner's recipe on all closed cohorts, log it, and give the models with their versions."""
     champions = {}
-    read: dict[Path, tuple[Dataset, LandmarkFrames]] = {}
+    read: dict[tuple[Path, int], tuple[Dataset, LandmarkFrames]] = {}
     for target, winner in winners.items():
-        if winner.folder not in read:
+        asked = winner.folder, winner.model.recent_days
+        if asked not in read:
             dataset = load_dataset(winner.folder, progress=progress)
             if dataset.fingerprint != winner.model.facts.fingerprint:
                 raise DataFault(
@@ -119,8 +126,9 @@ def _refit(mlflow: Any, winners: Mapping[str, _Winner], by: str, progress: Progr
                     place=str(winner.folder),
                     remedy="Train again, then promote.",
                 )
-            read[winner.folder] = dataset, landmark_frames(dataset, progress=progress)
-        dataset, labelled = read[winner.folder]
+            dataset = dataset.with_recent(winner.model.recent_days)
+            read[asked] = dataset, landmark_frames(dataset, progress=progress)
+        dataset, labelled = read[asked]
         closed = dataset.definition.closed_cohorts
         recipe, tested = winner.model.recipe, winner.model.facts.tested_on
         fitted = fit_targets(dataset, labelled, recipe, closed, tested, targets=(target,), progress=progress)[target]

@@ -15,6 +15,7 @@ from riskmodel.history import Step, happened, read_history
 from riskmodel.model import RiskModel, load_model
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
+from training.alone import only_change
 from training.tracking import CHAMPION, RUN_BY, load_version, now, open_tracking, registered_name, registered_version
 
 _REFERENCE = re.compile(r"^(?:riskmodel-)?(?P<target>[a-z]+)@(?P<which>[A-Za-z0-9_-]+)$")
@@ -181,8 +182,15 @@ def rollback(workspace: Workspace, targets: Sequence[str] = (), *, by: str = "")
         A target has no earlier champion; nothing was changed.
     ModelFault
         Nothing was trained yet, or the earlier champion is gone from the folder or the registry; nothing was changed.
+    RiskModelError
+        A promotion or another rollback is under way.
     """
     mlflow = open_tracking(workspace)
+    with only_change(workspace):
+        return _roll_back(mlflow, workspace, targets, by)
+
+
+def _roll_back(mlflow: Any, workspace: Workspace, targets: Sequence[str], by: str) -> RolledBack:
     serving = current(workspace.champion)
     chosen = tuple(targets) or tuple(serving) or TARGETS
     finished = {target: serving[target] for target in chosen if target in serving and _behind(mlflow, workspace, target, serving[target])}

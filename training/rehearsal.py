@@ -93,6 +93,7 @@ def rehearse(
             remedy="Choose a later cohort, or add one.",
         )
     days = model.landmarks if whole or model.recipe.layout == "pooled" else (landmark,)
+    dataset = dataset.with_recent(model.recent_days)
     if frames is None or not set(days) <= set(frames):
         frames = landmark_frames(dataset, days, (*earlier, cohort), progress).frames
     lacking = [name for name in model.catalogue if name not in frames[landmark]]

@@ -178,6 +178,7 @@ def _capacity(kept: Mapping[str, Any], run: Any) -> float:
 
 def _train(dataset: Dataset, recorded: RiskModel, capacity: float | None, progress: Progress) -> RiskModel:
     """Fit as the run did; a champion keeps the figures that its challenger was measured at."""
+    dataset = dataset.with_recent(recorded.recipe.recent_days)
     labelled = landmark_frames(dataset, progress=progress)
     facts, target = recorded.facts, recorded.target
     fitted = fit_targets(dataset, labelled, recorded.recipe, facts.trained_on, facts.tested_on, targets=(target,), progress=progress)[

@@ -50,6 +50,7 @@ def signals(
             remedy="Add a cohort with outcomes; until then nobody can say what a signal is worth.",
         )
     policy = read_policy(folder)
+    dataset = dataset.with_recent(recipe.recent_days)
     frames = landmark_frames(dataset, progress=progress).frames
     learnt, tested = closed[:-1], closed[-1]
     programmes = sorted({name for frame in frames.values() for name in frame.loc[frame["cohort"].isin(learnt), "programme"]})

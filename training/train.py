@@ -108,6 +108,7 @@ def train(
     closed = dataset.definition.closed_cohorts
     if not closed:
         raise DataFault(YEAR_ZERO, place=str(folder), remedy=UNTIL_THEN)
+    dataset = dataset.with_recent(recipe.recent_days)
     labelled = landmark_frames(dataset, progress=progress)
     learnt, tested = (closed[:-1], closed[-1]) if len(closed) > 1 else (closed, "")
     targets = _enough(labelled, learnt, targets, recipe, note)
@@ -232,6 +233,7 @@ def told_definition(definition: DatasetDefinition) -> dict[str, Any]:
         "name",
         "landmarks",
         "last_day",
+        "recent_days",
         "cohorts",
         "outcome",
         "grades",

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import math
-import sqlite3
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from riskmodel.contract.dataset import load_dataset
-from riskmodel.contract.definition import DatasetDefinition
+from riskmodel.contract.definition import DatasetDefinition, RecentDays
 from riskmodel.errors import DataFault, ModelFault, RiskModelError
 from riskmodel.families import search
 from riskmodel.families.recipe import Recipe
@@ -27,8 +26,9 @@ from riskmodel.files import writing_fault
 from riskmodel.landmarks import landmark_frames
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
-from riskmodel.validation import Validated, Validation, rolling_folds, worse_by
+from riskmodel.validation import Frames, Validated, Validation, rolling_folds, worse_by
 from riskmodel.workspace import Workspace
+from training.alone import alone
 from training.tracking import EXPERIMENT, flat, open_tracking
 
 DEFAULT_SEED = 20
@@ -181,6 +181,7 @@ def tune(
     if not any(search.choices(recipe) for recipe in recipes):
         raise RiskModelError("nothing may vary.", place="[search]", remedy="Give values to try under [search] in the recipe's file.")
     dataset = load_dataset(folder, progress=progress)
+    recipes = [search.settled(recipe, dataset.definition.recent_days) for recipe in recipes]
     closed = dataset.definition.closed_cohorts
     if len(closed) < 2:
         what = "no cohort is closed" if not closed else f"only {closed[0]} is closed, and the latest closed cohort is kept for testing"
@@ -190,17 +191,29 @@ def tune(
             remedy="Train with a family's recipe as it is, and search once two cohorts are closed.",
         )
     earlier, untouched = closed[:-1], closed[-1]
-    frames = landmark_frames(dataset, cohorts=earlier, progress=progress).frames
-    validation = Validation(dataset.definition, rolling_folds(frames, earlier), targets)
+    frames: dict[RecentDays, Frames] = {}
+    validations: dict[RecentDays, Validation] = {}
+    for days in sorted(set().union(*(_recent_days(recipe, dataset.definition) for recipe in recipes))):
+        windowed = dataset.with_recent(days)
+        frames[days] = landmark_frames(windowed, cohorts=earlier, progress=progress).frames
+        validations[days] = Validation(windowed.definition, rolling_folds(frames[days], earlier), targets)
+    validation = next(iter(validations.values()))
     name = _name(frames, dataset.definition, recipes, targets, seed)
     mlflow = open_tracking(workspace, make=True)
-    with _alone(workspace), _store(workspace, name) as study:
-        told = _Search(study, mlflow, validation, recipes, seed, progress)
+    with (
+        alone(
+            workspace.folder / "tuning.lock",
+            "another search is under way in this workspace.",
+            "Wait for it, or name another --workspace.",
+        ),
+        _store(workspace, name) as study,
+    ):
+        told = _Search(study, mlflow, validations, dataset.definition.recent_days, recipes, seed, progress)
         told.describe({"targets": targets, "learnt_from": earlier, "untouched": untouched, "folder": str(folder.resolve())})
         resumed, ended = told.run(budget)
         tried = told.finished()
         best = min(tried, key=lambda each: (each.validated.loss, each.number))
-        landmarks = tuple(sorted(frames))
+        landmarks = dataset.definition.landmarks
         winner = simplest(tried, len(landmarks))
         importances = _importances(tried, recipes, seed)
         tuned = Tuned(
@@ -241,41 +254,29 @@ def frontier(tried: Sequence[Tried], landmarks: int) -> tuple[Tried, ...]:
     return tuple(found)
 
 
+def _recent_days(recipe: Recipe, definition: DatasetDefinition) -> set[RecentDays]:
+    return {recipe.recent_days or definition.recent_days, *recipe.search.recent_days}
+
+
 def _name(
-    frames: Mapping[int, pd.DataFrame], definition: DatasetDefinition, recipes: Sequence[Recipe], targets: Sequence[str], seed: int
+    frames: Mapping[RecentDays, Frames],
+    definition: DatasetDefinition,
+    recipes: Sequence[Recipe],
+    targets: Sequence[str],
+    seed: int,
 ) -> str:
     """Name a search by all that its trials depend on, so that it is resumed where that is the same and begun anew where it is not."""
     digest = hashlib.sha256()
-    for day, frame in sorted(frames.items()):
-        digest.update(f"{day} {','.join(frame.columns)}".encode())
-        digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    for recent_days, windowed in sorted(frames.items()):
+        for day, frame in sorted(windowed.items()):
+            digest.update(f"{recent_days} {day} {','.join(frame.columns)}".encode())
+            digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
     told = [recipe.model_dump(mode="json") for recipe in recipes]
     libraries = {library: version(library) for library in ("riskmodel", "lightgbm", "optuna")}
     declared = [extra.model_dump(mode="json") for extra in definition.extra]
     content = [told, list(targets), seed, libraries, list(definition.left_out_features), declared]
     digest.update(json.dumps(content, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
-
-
-@contextlib.contextmanager
-def _alone(workspace: Workspace) -> Iterator[None]:
-    """Hold a lock that ends with this process, however it ends."""
-    connection = sqlite3.connect(workspace.folder / "tuning.lock", timeout=0)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if "locked" not in str(error):
-            raise
-        raise RiskModelError(
-            "another search is under way in this workspace.",
-            place=str(workspace.folder),
-            remedy="Wait for it, or name another --workspace.",
-        ) from None
-    try:
-        yield
-    finally:
-        connection.close()
 
 
 @contextlib.contextmanager
@@ -311,7 +312,8 @@ class _Search:
 
     study: Any
     mlflow: Any
-    validation: Validation
+    validations: Mapping[RecentDays, Validation]
+    recent_days: RecentDays
     recipes: Sequence[Recipe]
     seed: int
     progress: Progress
@@ -397,7 +399,8 @@ class _Search:
         run_id = client.create_run(experiment, tags=tags).info.run_id
         trial.set_user_attr("mlflow_run", run_id)
         try:
-            validated = self.validation.measure(recipe)
+            # Students, folds and outcomes are the same whatever counts as recent; only what is known of them differs.
+            validated = self.validations[recipe.recent_days or self.recent_days].measure(recipe)
         except BaseException:
             client.set_terminated(run_id, "KILLED")
             raise

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from riskmodel.errors import ModelFault, RollbackRefused
 from riskmodel.files import atomic_file
 from riskmodel.history import Step, happened, line, read_history, write_history
-from riskmodel.model import RiskModel, load_model
+from riskmodel.model import RiskModel, load_model, shared_recent_days
 
 POINTER = "CURRENT"
 
@@ -49,7 +49,7 @@ def read_champions(folder: Path) -> dict[str, RiskModel]:
     Raises
     ------
     ModelFault
-        Nothing was promoted yet, or a folder is damaged.
+        Nothing was promoted yet, a folder is damaged, or the models can't share their features.
     """
     names = current(folder)
     if not names:
@@ -58,7 +58,9 @@ def read_champions(folder: Path) -> dict[str, RiskModel]:
             place=str(folder),
             remedy="Run 'riskmodel train' and 'riskmodel promote' first, or list by the first-test rule: 'riskmodel score' with --rule first-test.",
         )
-    return {target: load_model(folder / name) for target, name in names.items()}
+    models = {target: load_model(folder / name) for target, name in names.items()}
+    shared_recent_days(models.values())
+    return models
 
 
 def publish_champion(folder: Path, models: Mapping[str, RiskModel], *, by: str = "", at: str = "") -> dict[str, str]:
@@ -81,11 +83,13 @@ def publish_champion(folder: Path, models: Mapping[str, RiskModel], *, by: str =
     Raises
     ------
     ModelFault
-        Another model stands there under the same version; versions are never written over.
+        Another model stands there under the same version (versions are never written over), or the models can't share their features with one that
+        goes on serving.
     RiskModelError
         The folder can't be written; what served goes on serving.
     """
     serving = current(folder)
+    _shared(folder, {target: name for target, name in serving.items() if target not in models}, models.values())
     for target, model in models.items():
         name = f"{target}-{model.version}"
         if (folder / name).exists():
@@ -121,9 +125,9 @@ def roll_back(folder: Path, targets: Sequence[str], *, by: str = "", at: str = "
         The previous champion's folder is missing or damaged; nothing was changed.
     """
     back = {target: previous(folder, target) for target in targets}
-    for name in back.values():
-        load_model(folder / name)
-    _turn(folder, {**current(folder), **back}, [Step(target, name, "rolled_back", by, at) for target, name in back.items()])
+    serving = {**current(folder), **back}
+    _shared(folder, serving)
+    _turn(folder, serving, [Step(target, name, "rolled_back", by, at) for target, name in back.items()])
     return back
 
 
@@ -148,6 +152,11 @@ def previous(folder: Path, target: str) -> str:
             remedy="Train and promote another model, or name another target with --target.",
         )
     return names[-2]
+
+
+def _shared(folder: Path, names: Mapping[str, str], models: Iterable[RiskModel] = ()) -> None:
+    """Refuse champions of which one would be given the other's features."""
+    shared_recent_days([*(load_model(folder / name) for name in names.values()), *models])
 
 
 def _turn(folder: Path, serving: Mapping[str, str], steps: Sequence[Step]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from riskmodel.calibration import Platt, fit_platt, partly_pooled, slope_error, with_slope
 from riskmodel.catalogue import Catalogue, Feature
 from riskmodel.certainty import Certainty, HowSure, fit_certainty
+from riskmodel.contract.definition import DEFAULT_RECENT_DAYS, RecentDays
 from riskmodel.design import Design
 from riskmodel.errors import DataFault, ModelFault
 from riskmodel.explain.shapley import PatternCounts, TreeExplainer
@@ -200,6 +201,12 @@ class RiskModel:
         passed = [landmark for landmark in self.landmarks if landmark <= day]
         return passed[-1] if passed else None
 
+    @property
+    def recent_days(self) -> RecentDays:
+        """Days that 'recent' stands for in its features."""
+        told: RecentDays = self.recipe.recent_days or self.facts.definition.get("recent_days", DEFAULT_RECENT_DAYS)
+        return told
+
     def _member(self, landmark: int) -> Member:
         if landmark not in self.members:
             known = ", ".join(map(str, self.landmarks))
@@ -323,6 +330,23 @@ class RiskModel:
             "members": members,
             "contexts": {str(landmark): context.to_dict() for landmark, context in sorted(self.contexts.items())},
         }
+
+
+def shared_recent_days(models: Iterable[RiskModel]) -> RecentDays:
+    """Give the days that 'recent' stands for in models that are to look at the same features.
+
+    Raises
+    ------
+    ModelFault
+        They differ.
+    """
+    told = {model.recent_days: f"'{model.target}'{' ' + model.version if model.version else ''} at {model.recent_days}" for model in models}
+    if len(told) > 1:
+        raise ModelFault(
+            f"these models look at recent weeks of different length, in days: {', '.join(told[days] for days in sorted(told))}.",
+            remedy="Train and promote them with the same recent_days, in the recipe or in dataset.toml.",
+        )
+    return next(iter(told), DEFAULT_RECENT_DAYS)
 
 
 def _dumps(content: Any) -> str:

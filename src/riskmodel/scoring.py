@@ -20,7 +20,7 @@ from riskmodel.explain.reasons import Reason, Teller
 from riskmodel.explain.words import Language, Words, load_words
 from riskmodel.features import build_with_context
 from riskmodel.features.context import ProgrammeContext
-from riskmodel.model import RiskModel
+from riskmodel.model import RiskModel, shared_recent_days
 from riskmodel.progress import Progress, silent
 from riskmodel.routing import lots, rank
 from riskmodel.tables import Tables
@@ -93,7 +93,10 @@ def score_dataset(
     ------
     DataFault
         Nobody is enrolled on that date, or the data lack a feature that a model looks at.
+    ModelFault
+        The models look at recent weeks of different length.
     """
+    dataset = dataset.with_recent(shared_recent_days(models.values()))
     moment = to_epoch_day(on)
     start = nw.col("start_date")
     enrolments = dataset.tables.enrolments.filter((start <= moment + LONGEST_AGO) & (start > moment - LONGEST_AGO))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -71,12 +72,12 @@ def test_another_model_never_takes_the_folder_of_a_version_that_stands_there(tmp
 
 def test_publishing_that_is_interrupted_leaves_what_served(tmp_path: Path, version_of: Versions, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_champion(tmp_path, {"leave": version_of("leave", "1")})
-    replace = os.replace
+    move = os.replace
 
     def fails_at_the_pointer(source: str | Path, target: str | Path) -> None:
         if Path(target).name == POINTER:
             raise OSError(28, "No space left on device")
-        replace(source, target)
+        move(source, target)
 
     monkeypatch.setattr(os, "replace", fails_at_the_pointer)
     with pytest.raises(RiskModelError, match="disk is full"):
@@ -99,3 +100,16 @@ def test_a_pointer_to_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     (tmp_path / POINTER).write_text(json.dumps({"leave": "leave-1"}), encoding="utf-8")
     with pytest.raises(ModelFault, match="missing"):
         read_champions(tmp_path)
+
+
+def test_models_that_count_other_weeks_as_recent_never_serve_together(tmp_path: Path, version_of: Versions) -> None:
+    publish_champion(tmp_path, {target: version_of(target, "1") for target in ("dropout", "leave")})
+    before = everything(tmp_path)
+    model = version_of("leave", "2")
+    longer = replace(model, recipe=model.recipe.model_copy(update={"recent_days": 28}))
+    with pytest.raises(ModelFault, match=r"recent weeks of different length.*'dropout' 1 at 14.*'leave' 2 at 28"):
+        publish_champion(tmp_path, {"leave": longer})
+    assert everything(tmp_path) == before
+    both = {"leave": longer, "dropout": replace(version_of("dropout", "2"), recipe=longer.recipe)}
+    assert publish_champion(tmp_path, both) == {"dropout": "dropout-2", "leave": "leave-2"}
+    assert {target: model.recent_days for target, model in read_champions(tmp_path).items()} == {"dropout": 28, "leave": 28}

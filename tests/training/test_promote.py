@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from riskmodel.cli.main import run
 from riskmodel.errors import ConfigurationFault, DataFault, ModelFault
 from riskmodel.families.recipe import Recipe
 from riskmodel.landmarks import landmark_frames
+from riskmodel.scoring import score_dataset
 from riskmodel.workspace import Workspace
 from training.promote import promote
 from training.tracking import CHALLENGER, CHAMPION, load_registered, open_tracking
@@ -186,3 +189,13 @@ def _promoted_on_noise(
     policy(folder)
     train(folder, workspace, recipe)
     return bool(promote(workspace).serving)
+
+
+def test_a_model_with_recent_weeks_of_its_own_is_scored_with_them(promoted: Shop) -> None:
+    models = read_champions(promoted.workspace.champion)
+    longer = {target: replace(model, recipe=model.recipe.model_copy(update={"recent_days": 28})) for target, model in models.items()}
+    dataset = load_dataset(promoted.folder)
+    on = dataset.definition.cohort("2021").start + dt.timedelta(days=LANDMARKS[-1])
+    usual, told = (score_dataset(dataset, asked, on).features["fact_scheduled_recent"] for asked in (models, longer))
+    assert (told >= usual).all()
+    assert (told > usual).any()

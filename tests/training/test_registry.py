@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -250,3 +251,50 @@ def test_a_running_service_follows_a_rollback_and_a_promotion_without_a_restart(
     finally:
         service.process.terminate()
         service.process.wait(timeout=30)
+
+
+HOLDS = "import sys, time; from pathlib import Path; from training.alone import only_change; from riskmodel.workspace import Workspace\n"
+HOLDS += "with only_change(Workspace(Path(sys.argv[1]))): print('held', flush=True); time.sleep(600)"
+
+
+def test_while_another_process_changes_champions_one_is_told_so_and_its_lock_dies_with_it(shop: Shop, call: Call) -> None:
+    before = current(shop.workspace.champion)
+    process = subprocess.Popen([sys.executable, "-c", HOLDS, str(shop.workspace.folder)], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        for command in ("promote", "rollback"):
+            code, _, complaint = call(shop.workspace, command, "--target", "leave")
+            assert code == 2
+            assert "another promotion or rollback is under way" in complaint
+        assert current(shop.workspace.champion) == before
+    finally:
+        process.kill()
+        process.wait(timeout=30)
+    assert call(shop.workspace, "rollback", "--target", "leave")[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs a system that can hold a process still")
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(shop: Shop) -> None:
+    lock = shop.workspace.folder / "promotion.lock"
+    lock.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "riskmodel", "--workspace", str(shop.workspace.folder), "promote", "--target", "leave"]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        while not lock.exists():
+            assert first.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.2)
+        first.send_signal(signal.SIGSTOP)
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        assert "another promotion or rollback is under way" in second.stderr
+        assert "Traceback" not in second.stderr
+    finally:
+        first.send_signal(signal.SIGCONT)
+        first.communicate(timeout=120)
+    assert first.returncode == 0
+    champion = registered_version(open_tracking(shop.workspace), "leave", CHAMPION)
+    assert champion is not None
+    assert current(shop.workspace.champion) == {"leave": f"leave-{champion.version}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -293,3 +294,37 @@ def test_a_call_that_cannot_be_meant_is_refused_before_any_work(
     assert told in capsys.readouterr().err
     assert not (tmp_path / "workspace").exists()
     assert (tmp_path / "own.toml").read_text(encoding="utf-8") == 'family = "logistic"\n'
+
+
+WINDOWS = Recipe.model_validate({"family": "logistic", "search": {"recent_days": [7, 14, 21]}})
+
+
+def test_what_counts_as_recent_is_searched_resumed_and_goes_into_training(
+    place: Path, tmp_path: Path, workspace_at: Callable[[Path], Workspace]
+) -> None:
+    whole = tune(place, workspace_at(tmp_path / "whole"), [WINDOWS], Budget(trials=9), targets=LEAVE)
+    assert whole.ended == "space"
+    assert whole.tried[0].values == {"recent_days": 14}
+    assert {each.values["recent_days"] for each in whole.tried} == {7, 14, 21}
+    assert len({each.validated.loss for each in whole.tried}) == 3
+    home = workspace_at(tmp_path / "resumed")
+    tune(place, home, [WINDOWS], Budget(trials=2), targets=LEAVE)
+    resumed = tune(place, home, [WINDOWS], Budget(trials=3), targets=LEAVE)
+    assert resumed.resumed == 2
+    assert values(resumed) == values(whole)
+    recipe = tmp_path / "tuned.toml"
+    recipe.write_text(recipe_text(whole), encoding="utf-8")
+    assert read_recipe(recipe).recent_days == whole.winner.values["recent_days"]
+
+
+def test_a_window_of_the_recipe_is_worth_what_the_same_window_of_the_data_is(
+    place: Path, tmp_path: Path, workspace_at: Callable[[Path], Workspace]
+) -> None:
+    searched = tune(place, workspace_at(tmp_path / "one"), [WINDOWS], Budget(trials=3), targets=LEAVE)
+    declared = tmp_path / "data"
+    shutil.copytree(place, declared)
+    told = (declared / "dataset.toml").read_text(encoding="utf-8")
+    (declared / "dataset.toml").write_text("recent_days = 21\n" + told, encoding="utf-8")
+    fixed = Recipe.model_validate({"family": "logistic", "search": {"programme": [True, False]}})
+    first = tune(declared, workspace_at(tmp_path / "other"), [fixed], Budget(trials=1), targets=LEAVE).tried[0]
+    assert first.validated.loss == next(each.validated.loss for each in searched.tried if each.values["recent_days"] == 21)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import narwhals as nw
 import pandas as pd
 
 from riskmodel.contract.checking import DatasetCheck
-from riskmodel.contract.definition import FILE_NAME, DatasetDefinition, Table, read_definition
+from riskmodel.contract.definition import FILE_NAME, DatasetDefinition, RecentDays, Table, read_definition
 from riskmodel.contract.findings import CheckReport
 from riskmodel.contract.reading import connect, files_of, read_as_text
 from riskmodel.frames import to_pandas
@@ -57,6 +57,12 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over `dataset.toml` and the content of every table that training reads."""
         return fingerprint(self.folder, self.definition)
+
+    def with_recent(self, days: RecentDays | None) -> Dataset:
+        """Give the same data with another length of the recent weeks, which is not read from disk again; None changes nothing."""
+        if days is None or days == self.definition.recent_days:
+            return self
+        return replace(self, definition=self.definition.model_copy(update={"recent_days": days}))
 
     def outcomes(self) -> pd.DataFrame:
         """Give enrolment_id and outcome of the closed cohorts; empty where there are none."""

@@ -251,6 +251,17 @@ class Rights(_Part):
     list: str = Field(min_length=1, description="The file that 'riskmodel rights export' wrote; a path of its own or below the folder.")
 
 
+RecentDays = Literal[7, 14, 21, 28]
+DEFAULT_RECENT_DAYS: RecentDays = 14
+# Whole weeks, so that each day of the week counts as often; how a label names them, in Dutch and in English.
+RECENT_LABELS = {
+    7: ("in de laatste week", "in the last week"),
+    14: ("in de laatste twee weken", "in the last two weeks"),
+    21: ("in de laatste drie weken", "in the last three weeks"),
+    28: ("in de laatste vier weken", "in the last four weeks"),
+}
+
+
 class DatasetDefinition(_Part):
     """All of `dataset.toml`."""
 
@@ -262,6 +273,11 @@ class DatasetDefinition(_Part):
         default=0, ge=0, description="Rows up to so many days before the start of an enrolment belong to it."
     )
     last_day: int = Field(default=130, description="The last day since the start on which students are scored.")
+    recent_days: RecentDays = Field(
+        default=DEFAULT_RECENT_DAYS,
+        description="Days up to the day of scoring that 'recent' stands for, in attendance and in declared dated columns.",
+        exclude_if=lambda days: days == DEFAULT_RECENT_DAYS,
+    )
     cohorts: tuple[Cohort, ...]
     outcome: OutcomeDefinition
     grades: GradeScale = GradeScale()

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from riskmodel.contract.definition import RecentDays
 from riskmodel.errors import ConfigurationFault
 from riskmodel.resources import family_file
 
@@ -59,6 +60,7 @@ class Search(_Part):
 
     layout: tuple[Literal["per_landmark", "pooled"], ...] = ()
     programme: tuple[bool, ...] = ()
+    recent_days: tuple[RecentDays, ...] = Field(default=(), exclude_if=lambda days: not days)
     blend_weight: tuple[Share, ...] = ()
     logistic: LogisticSearch = LogisticSearch()
     lightgbm: BoostedSearch = BoostedSearch()
@@ -81,6 +83,11 @@ class Recipe(_Part):
         default=0.9, gt=0, lt=1, description="How often the interval of a probability should cover, over students."
     )
     programme: bool = Field(default=True, description="Whether the programme itself is a feature.")
+    recent_days: RecentDays | None = Field(
+        default=None,
+        description="Days that 'recent' stands for in features; what dataset.toml says where the recipe says nothing.",
+        exclude_if=lambda days: days is None,
+    )
     blend_weight: Share | dict[Literal["dropout", "leave"], Share] | None = None
     share_moves: bool = Field(
         default=False,

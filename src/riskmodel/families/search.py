@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from riskmodel.contract.definition import RecentDays
 from riskmodel.families.recipe import Recipe
 
 _PARTS = {"logistic": ("logistic",), "lightgbm": ("lightgbm",), "blend": ("logistic", "lightgbm")}
@@ -40,6 +41,7 @@ def choices(recipe: Recipe) -> tuple[Choice, ...]:
     named: dict[str, tuple[tuple[Any, ...], Any]] = {
         "layout": (recipe.search.layout, recipe.layout),
         "programme": (recipe.search.programme, recipe.programme),
+        "recent_days": (recipe.search.recent_days, recipe.recent_days),
     }
     if recipe.family == "blend":
         named["blend_weight"] = (recipe.search.blend_weight, recipe.blend_weight)
@@ -54,6 +56,13 @@ def choices(recipe: Recipe) -> tuple[Choice, ...]:
         if len(allowed) > 1:
             found.append(Choice(name, tuple(sorted(allowed))))
     return tuple(found)
+
+
+def settled(recipe: Recipe, recent_days: RecentDays) -> Recipe:
+    """Give a recipe that may vary in what counts as recent the data's own length, where it says nothing itself, so that it is a point of its space."""
+    if not recipe.search.recent_days or recipe.recent_days is not None:
+        return recipe
+    return recipe.model_copy(update={"recent_days": recent_days})
 
 
 def size(recipe: Recipe) -> int:

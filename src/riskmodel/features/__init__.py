@@ -44,7 +44,7 @@ def catalogue(definition: DatasetDefinition, programmes: tuple[str, ...] = ()) -
     ConfigurationFault
         Something is left out that does not exist, so that a slip of the pen leaves in what was meant to go.
     """
-    features = [*attendance.FEATURES, *tests.FEATURES, *prior_education.features(definition), *start.FEATURES]
+    features = [*attendance.features(definition.recent_days), *tests.FEATURES, *prior_education.features(definition), *start.FEATURES]
     if len(programmes) > 1:
         features.append(start.programme_feature(programmes))
     features += declared.features(definition)
@@ -90,10 +90,17 @@ def build_with_context(
     index = enrolments.index
     cut_day = enrolments["cut_day"].astype(float)
     place = enrolments[["cohort", "programme"]].astype("str")
-    present = pd.DataFrame(columns=list(attendance.REDUCED)) if known.attendance is None else attendance.reduce(known.attendance)
+    present = (
+        pd.DataFrame(columns=list(attendance.REDUCED))
+        if known.attendance is None
+        else attendance.reduce(known.attendance, definition.recent_days)
+    )
     present = present.reindex(index).astype(float)
     own_attendance = attendance.measure(present)
-    reduced = {name: to_pandas(declared.reduce(rows)).set_index("enrolment_id").round(9) for name, rows in known.extra.items()}
+    reduced = {
+        name: to_pandas(declared.reduce(rows, definition.recent_days)).set_index("enrolment_id").round(9)
+        for name, rows in known.extra.items()
+    }
     own_declared = declared.measure(reduced, enrolments, cut_day, definition)
     taken = pd.DataFrame(columns=list(_NO_TESTS)) if known.results is None else to_pandas(tests.reduce(known.results))
     taken = taken.astype(dict.fromkeys(_NO_TESTS[3:], float) | dict.fromkeys(_NO_TESTS[:3], "str"))

@@ -10,11 +10,12 @@ import narwhals as nw
 import pandas as pd
 
 from riskmodel.catalogue import Feature
+from riskmodel.contract.definition import DEFAULT_RECENT_DAYS, RECENT_LABELS
 from riskmodel.features.context import ProgrammeContext
 from riskmodel.frames import computed, to_pandas
 from riskmodel.tables import Frame
 
-RECENT_DAYS = 14
+RECENT_DAYS = DEFAULT_RECENT_DAYS
 NEVER = -100_000
 REDUCED = (
     "attended",
@@ -30,42 +31,57 @@ REDUCED = (
 
 _WHY = "Attendance is what a student can change and a coach can talk about; research on early warning finds it first among early signs."
 
-FEATURES = (
-    Feature("attendance_share", "attendance", "number", "attendance_overall", "aanwezigheid sinds de start", "attendance since the start",
-            "share", "down", True, _WHY),
-    Feature("attendance_share_recent", "attendance", "number", "attendance_recent", "aanwezigheid in de laatste twee weken",
-            "attendance in the last two weeks", "share", "down", True, _WHY + " Recent weeks say more than all weeks."),
-    Feature("attendance_trend", "attendance", "number", "attendance_recent", "verandering in aanwezigheid", "change in attendance",
-            "share", "down", True, "A student who comes less than before may be losing the thread; the change is the student's own."),
-    Feature("attendance_days_since_last_seen", "attendance", "number", "attendance_recent", "dagen sinds de eerste les die na de laatste aanwezigheid is gemist",
-            "days since the first lesson missed after being last seen", "days", "up", True,
-            "Somebody who has not been seen for a while may need a call soonest of all."),
-    Feature("attendance_miss_run", "attendance", "number", "attendance_recent", "lessen achter elkaar gemist", "lessons missed in a row",
-            "lessons", "up", True, "A run of missed lessons is seen early and can be asked about."),
-    Feature("attendance_vs_programme", "attendance", "number", "attendance_overall", "aanwezigheid naast die in de opleiding",
-            "attendance beside the programme's", "share", "down", True, "Programmes differ in what they schedule and register; own figures mean little without theirs."),
-    Feature("attendance_recent_vs_programme", "attendance", "number", "attendance_recent", "recente aanwezigheid naast die in de opleiding",
-            "recent attendance beside the programme's", "share", "down", True, "As above, for the last two weeks."),
+
+def features(recent_days: int = RECENT_DAYS) -> tuple[Feature, ...]:
+    """Give the features, with the length of the recent weeks in their labels.
+
+    Parameters
+    ----------
+    recent_days : int
+        One of `riskmodel.contract.definition.RECENT_LABELS`.
+    """
+    nl, en = RECENT_LABELS[recent_days]
+    return (
+        Feature("attendance_share", "attendance", "number", "attendance_overall", "aanwezigheid sinds de start", "attendance since the start",
+                "share", "down", True, _WHY),
+        Feature("attendance_share_recent", "attendance", "number", "attendance_recent", f"aanwezigheid {nl}",
+                f"attendance {en}", "share", "down", True, _WHY + " Recent weeks say more than all weeks."),
+        Feature("attendance_trend", "attendance", "number", "attendance_recent", "verandering in aanwezigheid", "change in attendance",
+                "share", "down", True, "A student who comes less than before may be losing the thread; the change is the student's own."),
+        Feature("attendance_days_since_last_seen", "attendance", "number", "attendance_recent", "dagen sinds de eerste les die na de laatste aanwezigheid is gemist",
+                "days since the first lesson missed after being last seen", "days", "up", True,
+                "Somebody who has not been seen for a while may need a call soonest of all."),
+        Feature("attendance_miss_run", "attendance", "number", "attendance_recent", "lessen achter elkaar gemist", "lessons missed in a row",
+                "lessons", "up", True, "A run of missed lessons is seen early and can be asked about."),
+        Feature("attendance_vs_programme", "attendance", "number", "attendance_overall", "aanwezigheid naast die in de opleiding",
+                "attendance beside the programme's", "share", "down", True, "Programmes differ in what they schedule and register; own figures mean little without theirs."),
+        Feature("attendance_recent_vs_programme", "attendance", "number", "attendance_recent", "recente aanwezigheid naast die in de opleiding",
+                "recent attendance beside the programme's", "share", "down", True, f"As above, {en.replace('in', 'for', 1)}."),
 )  # fmt: skip
+
+
+FEATURES = features()
 
 FACTS = {
     "fact_attended": "lessons attended since the start",
     "fact_scheduled": "lessons scheduled since the start",
-    "fact_attended_recent": "lessons attended in the last two weeks",
-    "fact_scheduled_recent": "lessons scheduled in the last two weeks",
+    "fact_attended_recent": "lessons attended in recent weeks",
+    "fact_scheduled_recent": "lessons scheduled in recent weeks",
     "fact_programme_share": "the programme's median share attended since the start",
-    "fact_programme_share_recent": "the programme's median share attended in the last two weeks",
+    "fact_programme_share_recent": "the programme's median share attended in recent weeks",
     "fact_last_seen_day": "day of the last lesson attended",
 }
 
 
-def reduce(attendance: Frame) -> pd.DataFrame:
+def reduce(attendance: Frame, recent_days: int = RECENT_DAYS) -> pd.DataFrame:
     """Reduce attendance rows to one row per enrolment, in two passes over the rows.
 
     Parameters
     ----------
     attendance : Frame
         enrolment_id, day, week, cut_day, scheduled, attended; known by the cut. A row whose `attended` is null says nothing: it is not absence.
+    recent_days : int
+        How many days up to the cut count as recent.
 
     Returns
     -------
@@ -75,7 +91,7 @@ def reduce(attendance: Frame) -> pd.DataFrame:
     """
     rows = attendance.filter(nw.col("scheduled") > 0)
     rows = rows.filter(~nw.col("attended").is_null())
-    recent = nw.col("day") > nw.col("cut_day") - RECENT_DAYS
+    recent = nw.col("day") > nw.col("cut_day") - recent_days
     marked = rows.select("enrolment_id", "day", "cut_day", "scheduled", "attended").with_columns(
         attended_recent=nw.when(recent).then(nw.col("attended")).otherwise(0.0),
         scheduled_recent=nw.when(recent).then(nw.col("scheduled")).otherwise(0.0),

@@ -10,17 +10,16 @@ import numpy as np
 import pandas as pd
 
 from riskmodel.catalogue import Feature
-from riskmodel.contract.definition import DatasetDefinition, ExtraColumn
-from riskmodel.features.attendance import RECENT_DAYS
+from riskmodel.contract.definition import DEFAULT_RECENT_DAYS, RECENT_LABELS, DatasetDefinition, ExtraColumn
 from riskmodel.features.context import ProgrammeContext
 from riskmodel.tables import Frame
 
 _AGGREGATES_NL = {
-    "sum": "totaal", "sum_recent": "in de laatste twee weken", "mean": "gemiddeld", "last": "laatst bekend", "count": "aantal keer",
+    "sum": "totaal", "mean": "gemiddeld", "last": "laatst bekend", "count": "aantal keer",
     "days_since": "dagen sinds de laatste",
 }  # fmt: skip
 _AGGREGATES_EN = {
-    "sum": "in all", "sum_recent": "in the last two weeks", "mean": "mean", "last": "last known", "count": "number", "days_since": "days since the last",
+    "sum": "in all", "mean": "mean", "last": "last known", "count": "number", "days_since": "days since the last",
 }  # fmt: skip
 ZERO_WITHOUT_ROWS = ("sum", "sum_recent", "count")
 _TURNED = {"up": "down", "down": "up", "none": "none"}
@@ -28,10 +27,10 @@ _TURNED = {"up": "down", "down": "up", "none": "none"}
 
 def features(definition: DatasetDefinition) -> tuple[Feature, ...]:
     """Give the features that the declared columns stand for."""
-    return tuple(feature for extra in definition.extra for feature in _features_of(extra))
+    return tuple(feature for extra in definition.extra for feature in _features_of(extra, definition.recent_days))
 
 
-def _features_of(extra: ExtraColumn) -> list[Feature]:
+def _features_of(extra: ExtraColumn, recent_days: int) -> list[Feature]:
     def feature(name: str, nl: str, en: str, direction: str, transform: Literal["none", "log1p"] = extra.transform) -> Feature:
         return Feature(
             name, "declared", extra.kind, f"extra.{extra.name}", nl, en, extra.unit, direction, extra.actionable,  # type: ignore[arg-type]
@@ -44,27 +43,31 @@ def _features_of(extra: ExtraColumn) -> list[Feature]:
     for aggregate in extra.aggregate:
         name = f"extra_{extra.name}_{aggregate}"
         direction = _TURNED[extra.direction] if aggregate == "days_since" else extra.direction
-        nl, en = f"{extra.label.nl}, {_AGGREGATES_NL[aggregate]}", f"{extra.label.en}, {_AGGREGATES_EN[aggregate]}"
+        recent_nl, recent_en = RECENT_LABELS[recent_days]
+        over_nl, over_en = (recent_nl, recent_en) if aggregate == "sum_recent" else (_AGGREGATES_NL[aggregate], _AGGREGATES_EN[aggregate])
+        nl, en = f"{extra.label.nl}, {over_nl}", f"{extra.label.en}, {over_en}"
         found.append(feature(name, nl, en, direction, "none" if aggregate in ("count", "days_since") else extra.transform))
         if extra.compare and aggregate != "days_since":
             found.append(feature(f"{name}_vs_programme", f"{nl}, naast de opleiding", f"{en}, beside the programme's", direction))
     return found
 
 
-def reduce(rows: Frame) -> Frame:
+def reduce(rows: Frame, recent_days: int = DEFAULT_RECENT_DAYS) -> Frame:
     """Reduce dated rows of one declared column to one row per enrolment.
 
     Parameters
     ----------
     rows : Frame
         enrolment_id, day, cut_day, value; known by the cut.
+    recent_days : int
+        How many days up to the cut count as recent.
 
     Returns
     -------
     Frame
         enrolment_id, sum, sum_recent, mean, count, last_day, last.
     """
-    recent = nw.col("day") > nw.col("cut_day") - RECENT_DAYS
+    recent = nw.col("day") > nw.col("cut_day") - recent_days
     rows = rows.filter(~nw.col("value").is_null())
     rows = rows.select("enrolment_id", "day", "cut_day", "value").with_columns(
         value_recent=nw.when(recent).then(nw.col("value")).otherwise(0.0)

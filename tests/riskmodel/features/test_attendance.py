@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from handmade import BACKENDS, START_DATE, definition_of, enrolment, lesson, tables_of
 
-from riskmodel.features import build_features
+from riskmodel.features import build_features, catalogue
 from riskmodel.features.attendance import RECENT_DAYS
 from riskmodel.window import cut
 
@@ -18,10 +18,14 @@ pytestmark = pytest.mark.parametrize("backend", BACKENDS)
 
 
 def features(
-    backend: str, attendance: list[dict[str, Any]] | None, at: int | dt.date = 28, enrolments: list[dict[str, Any]] | None = None
+    backend: str,
+    attendance: list[dict[str, Any]] | None,
+    at: int | dt.date = 28,
+    enrolments: list[dict[str, Any]] | None = None,
+    **declared: Any,
 ) -> pd.DataFrame:
     tables = tables_of(backend, enrolments=enrolments or [enrolment("e1")], attendance=attendance)
-    return build_features(cut(tables, at), definition_of()).set_index("enrolment_id")
+    return build_features(cut(tables, at), definition_of(**declared)).set_index("enrolment_id")
 
 
 def test_shares_by_hand(backend):
@@ -55,6 +59,16 @@ def test_totals_of_a_period_count_as_so_many_lessons(backend):
 def test_recent_means_the_last_days_before_the_cut(backend):
     rows = [lesson("e1", 28 - RECENT_DAYS, 0), lesson("e1", 29 - RECENT_DAYS, 1)]
     assert features(backend, rows).loc["e1", "attendance_share_recent"] == 1.0
+
+
+@pytest.mark.parametrize("days", [7, 21, 28])
+def test_an_institution_says_how_long_recent_is(backend, days):
+    rows = [lesson("e1", 28 - days, 0), lesson("e1", 29 - days, 1), lesson("e1", 28, 1)]
+    told = features(backend, rows, recent_days=days).loc["e1"]
+    assert told[["fact_attended_recent", "fact_scheduled_recent"]].tolist() == [2, 2]
+    assert told["attendance_trend"] == 1.0
+    labels = catalogue(definition_of(recent_days=days))["attendance_share_recent"]
+    assert {7: "last week", 21: "three weeks", 28: "four weeks"}[days] in labels.label_en
 
 
 def test_somebody_without_any_row_is_unknown_and_not_absent(backend):
