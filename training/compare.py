@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from riskmodel.comparison.lists import Overlap, ReasonsCompared, compare_reasons, differing, overlap
-from riskmodel.comparison.page import Compared
+from riskmodel.comparison.lists import Overlap, ReasonsCompared, by_programme, compare_reasons, differing, overlap
+from riskmodel.comparison.page import FEWEST, Compared
 from riskmodel.comparison.worth import compare_worth
 from riskmodel.contract.dataset import Dataset, load_dataset
 from riskmodel.errors import DataFault, ModelFault
@@ -73,6 +73,7 @@ def compare(
     policy, dataset = read_policy(folder), load_dataset(folder, progress=progress).with_recent(recent_days)
     chosen = _cohort(dataset, cohort) if cohort or on is None else ""
     lists, told = None, None
+    programmes: dict[str, Overlap] = {}
     weeks: tuple[Overlap, ...] = ()
     apart = pd.DataFrame({"enrolment_id": pd.Series(dtype="str"), "invited_by": pd.Series(dtype="str")})
     if on is not None:
@@ -83,6 +84,7 @@ def compare(
                 f"nobody could be scored on {on.isoformat()}.", place=str(folder), remedy="Choose a day after the first landmark."
             )
         lists = overlap(now.rows["first"], now.rows["second"])
+        programmes = by_programme(now.rows["first"], now.rows["second"], FEWEST)
         apart = differing(now.rows["first"], now.rows["second"], names)
         told = _reasons(dataset, pair, now)
         weeks = _week_to_week(dataset, pair, now, policy, progress)
@@ -102,7 +104,8 @@ def compare(
             at_landmarks[day] = _at_landmark(models, frames[day], day, policy, start + dt.timedelta(days=day))
         progress(len(common), len(common), "compared")
     found = Compared(
-        names=names, models=models, institution=dataset.definition.name, capacity=policy.capacity_share, on=on, lists=lists, weeks=weeks,
+        names=names, models=models, institution=dataset.definition.name, capacity=policy.capacity_share, on=on, lists=lists,
+        programmes=programmes, weeks=weeks,
         reasons=told, cohort=chosen, worth=worth, at_landmarks=at_landmarks,
         learnt_from=(chosen in first.facts.trained_on, chosen in second.facts.trained_on),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from riskmodel.contract.findings import Language
+from riskmodel.contract.pictures import in_language
 from riskmodel.resources import words_file
 
 _TEMPLATE = Path(__file__).with_name("page.html.jinja")
@@ -50,4 +51,5 @@ def render(language: Language, title: str, answer: str, paragraphs: Sequence[str
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(language=language, title=title, answer=answer, paragraphs=paragraphs, sections=sections, as_table=as_table)
+    page = template.render(language=language, title=title, answer=answer, paragraphs=paragraphs, sections=sections, as_table=as_table)
+    return in_language(page, language)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from riskmodel.contract.pictures import in_language
 from riskmodel.resources import words_file
 
 Language = Literal["nl", "en"]
@@ -26,7 +27,7 @@ def render(template: str, **values: Any) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template(template).render(**values)
+    return in_language(environment.get_template(template).render(**values), str(values.get("language", "")))
 
 
 def picture(svg: str) -> Markup:

@@ -7,14 +7,16 @@ import tomllib
 from collections.abc import Mapping
 from string import Formatter
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from riskmodel.catalogue import Catalogue
-from riskmodel.comparison.lists import compare_reasons, differing, overlap
+from riskmodel.comparison.lists import by_programme, compare_reasons, differing, overlap
 from riskmodel.comparison.worth import compare_worth
+from riskmodel.contract.pictures import in_language
 from riskmodel.explain.reasons import Reason
 from riskmodel.measuring import measure
 from riskmodel.model import fit_model
@@ -137,3 +139,27 @@ def test_both_languages_say_the_same_things_with_the_same_figures() -> None:
         figures = [{name for _, name, _, _ in Formatter().parse(words[key]) if name} for words in (dutch, english)]
         assert figures[0] == figures[1], key
         assert dutch[key].count("|") == english[key].count("|"), key
+
+
+def test_programmes_are_told_apart_and_small_ones_left_out() -> None:
+    programmes = pd.Series(["nursing"] * 10 + ["pabo"] * 3)
+    invited = [True, True] + [False] * 11
+    first = pd.DataFrame(
+        {
+            "enrolment_id": [f"e{n}" for n in range(13)],
+            "programme": programmes,
+            "probability": np.linspace(0.9, 0.1, 13),
+            "invited": invited,
+            "way": "rank",
+        }
+    )
+    second = first.assign(invited=[True, False, True, *[False] * 10])
+    told = by_programme(first, second, 10)
+    assert list(told) == ["nursing"]
+    assert (told["nursing"].students, told["nursing"].both, told["nursing"].only_first, told["nursing"].only_second) == (10, 1, 1, 1)
+
+
+def test_pictures_have_a_decimal_comma_in_dutch_and_nothing_else_changes() -> None:
+    page = '<p>0.5 <svg><text x="1.5">0.25</text><text>\u22121.0</text><text>v1.2</text><text>3</text></svg></p>'
+    assert in_language(page, "en") == page
+    assert in_language(page, "nl") == '<p>0.5 <svg><text x="1.5">0,25</text><text>\u22121,0</text><text>v1.2</text><text>3</text></svg></p>'

@@ -12,8 +12,10 @@ from sqlalchemy import select
 
 from riskmodel.cli import context
 from riskmodel.cli.main import run
+from riskmodel.shadow import read_shadow
 from serving.store.tables import Student, Week
 from tests.serving.conftest import Place, entered
+from training.page import page_words
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -90,6 +92,14 @@ def test_once_outcomes_are_known_the_report_says_what_it_would_have_done(place: 
         assert told["figures"]["lot"]["recall"]["value"] == pytest.approx(told["invited"] / told["students"])
         assert told["figures"]["model"]["left"]["value"] > told["figures"]["lot"]["left"]["value"]
     assert once["invited"] >= max(first["invited"], second["invited"])
+    page = (place.workspace.folder / "shadow.html").read_text(encoding="utf-8")
+    assert f"leave-1 zou {once['invited']} van {once['students']} studenten hebben uitgenodigd" in page
+    assert "27-10-2025" in page
+    assert page.count("<svg") == 1
+    assert not set(re.findall(r"[\w-]+", page)) & ids_on(place), "an enrolment id stands on the page"
+    english = tmp_path / "shadow.html"
+    assert call("report", place.data, "--model", "leave-1", "--output", english, "--language", "en")[0] == 0
+    assert f"leave-1 would have invited {once['invited']} of {once['students']} students" in english.read_text(encoding="utf-8")
 
 
 def test_a_list_whose_outcomes_are_not_known_yet_waits(place: Place, call: Call) -> None:
@@ -105,3 +115,17 @@ def test_a_day_before_the_first_landmark_and_a_model_that_is_not_there_are_told(
         code, _, err = call("score", place.data, "--date", arguments[0], "--model", arguments[1])
         assert code == 2
         assert told in err
+
+
+def ids_on(place: Place) -> set[str]:
+    """Give the enrolment ids that stand on the shadow lists."""
+    return {name for each in read_shadow(place.workspace.shadow) for name in each.rows["enrolment_id"]}
+
+
+def test_both_languages_of_the_page_have_the_same_texts_and_figures() -> None:
+    dutch, english = page_words("shadow", "nl"), page_words("shadow", "en")
+    assert set(dutch) == set(english)
+    for key, text in dutch.items():
+        if isinstance(text, str):
+            assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", english[key])), key
+            assert text.count("|") == english[key].count("|"), key

@@ -50,6 +50,7 @@ def test_lists_of_a_day_and_worth_on_a_closed_cohort_stand_on_one_page_that_name
     assert apart["invited_by"].value_counts().to_dict() == {"leave@1": first, "leave@champion": second}
     html = page.read_text(encoding="utf-8")
     assert f"Of these leave@champion invites {both} too" in html
+    assert html.count(">By programme</h2>") == 1
     assert "So these figures do not say which model is better" in html
     assert not re.search(r"20(19|20|21)-\d{1,3}\b(?!-)", html), "an enrolment id stands on the page"
     assert "http://" not in html.replace("http://www.w3.org", "").replace("http://purl.org", "").replace("http://creativecommons.org", "")

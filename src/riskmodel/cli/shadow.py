@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from riskmodel.cli.context import person, progress, say, workspace
-from riskmodel.cli.scoring import _DATE, _FOLDER, read_date
+from riskmodel.cli.scoring import _DATE, _FOLDER, Language, read_date
 from riskmodel.files import atomic_file
 
 if TYPE_CHECKING:
@@ -65,12 +65,15 @@ def report(
     folder: Annotated[Path, _FOLDER],
     model: Annotated[str | None, typer.Option(help="One model's lists alone, as leave-3.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The page; shadow.html in the workspace by default.")] = None,
+    language: Annotated[Language, typer.Option(help="Language of the page.")] = Language.NL,
 ) -> None:
     """Hold the shadow lists against the outcomes of a data folder: who of those it would have invited left, and who left uninvited."""
     from riskmodel.contract.dataset import load_dataset
     from riskmodel.errors import DataFault
     from riskmodel.landmarks import labels
     from riskmodel.shadow import at_least_once, late_lists, read_shadow, would_have
+    from training.shadow_page import OnPaper, shadow_page
 
     lists = read_shadow(workspace().shadow, model)
     with progress() as listener:
@@ -83,6 +86,7 @@ def report(
         return would_have(rows, labels(ids.map(outcomes), target), ids.map(enrolments["student_id"]).fillna(ids))
 
     told: list[dict[str, Any]] = []
+    pages: list[OnPaper] = []
     waiting = 0
     for name in dict.fromkeys(each.facts.model for each in lists):
         own = [each for each in lists if each.facts.model == name]
@@ -92,16 +96,20 @@ def report(
             continue
         target = known[0].facts.target
         say(f"{name} ({target}), {_lists(len(known))} with known outcomes:")
-        for note in _notes(known, enrolments["cohort"], late_lists(known)):
+        learnt, late = _learnt_from(known, enrolments["cohort"]), late_lists(known)
+        for note in _notes(learnt, late):
             say(f"  Note: {note}")
+        by_day, over_all = [], None
         for each in known:
             figures = held(each.rows, target)
             _print(each.facts.on, figures)
             told.append({"model": name, "target": target, "on": each.facts.on, **figures.to_json()})
+            by_day.append((each.facts.on, figures))
         if len(known) > 1:
-            figures = held(at_least_once(known), target)
-            _print("at least once, over all these days", figures)
-            told.append({"model": name, "target": target, "on": None, **figures.to_json()})
+            over_all = held(at_least_once(known), target)
+            _print("at least once, over all these days", over_all)
+            told.append({"model": name, "target": target, "on": None, **over_all.to_json()})
+        pages.append(OnPaper(name, target, tuple(by_day), over_all, tuple(learnt), tuple(late)))
     if not told:
         raise DataFault(
             "of none of the students on these lists is the outcome known.",
@@ -110,6 +118,10 @@ def report(
         )
     if waiting:
         say(f"{_lists(waiting)} still without outcomes.")
+    page = output or workspace().folder / "shadow.html"
+    with atomic_file(page) as temporary:
+        temporary.write_text(shadow_page(pages, dataset.definition.name, waiting, language.value), encoding="utf-8")
+    say(f"Written: {page}")
     if json_file is not None:
         with atomic_file(json_file) as temporary:
             temporary.write_text(json.dumps({"results": told}, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -122,10 +134,12 @@ def _enrolments(dataset: Any) -> pd.DataFrame:
     return to_pandas(dataset.tables.enrolments.select("enrolment_id", "student_id", "cohort")).set_index("enrolment_id")
 
 
-def _notes(lists: Sequence[ShadowList], cohorts: pd.Series, late: list[str]) -> list[str]:
+def _learnt_from(lists: Sequence[ShadowList], cohorts: pd.Series) -> list[str]:
     ids = {identity for each in lists for identity in each.rows["enrolment_id"]}
-    here = set(cohorts[cohorts.index.isin(ids)])
-    learnt = sorted(here & set(lists[0].facts.trained_on))
+    return sorted(set(cohorts[cohorts.index.isin(ids)]) & set(lists[0].facts.trained_on))
+
+
+def _notes(learnt: Sequence[str], late: Sequence[str]) -> list[str]:
     notes = [f"it has learnt from {', '.join(learnt)}, so these figures are too good."] if learnt else []
     if late:
         notes.append(f"made more than a week after their day, perhaps from data that were corrected since: {', '.join(late)}.")

@@ -79,6 +79,24 @@ def overlap(first: pd.DataFrame, second: pd.DataFrame) -> Overlap:
     )
 
 
+def by_programme(first: pd.DataFrame, second: pd.DataFrame, fewest: int) -> dict[str, Overlap]:
+    """Compare two lists within each programme that has so many students or more, in the order of the programmes' names.
+
+    Parameters
+    ----------
+    first, second : pandas.DataFrame
+        What `overlap` takes, with `programme`.
+    fewest : int
+        Programmes with fewer students on both lists are left out.
+    """
+    found = {}
+    for programme in sorted(set(first["programme"]) | set(second["programme"])):
+        told = overlap(first[first["programme"] == programme], second[second["programme"] == programme])
+        if told.students >= fewest:
+            found[str(programme)] = told
+    return found
+
+
 def differing(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
     """Give enrolment_id and `invited_by` (one of the two names) of the students who stand on one list alone.
 

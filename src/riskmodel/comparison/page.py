@@ -41,6 +41,8 @@ class Compared:
         The day of the lists.
     lists : Overlap or None
         The two models' lists on that day.
+    programmes : mapping of programme to Overlap
+        The same lists by programme, of those with ten students or more.
     weeks : tuple of Overlap
         Per model its own list a week earlier and that day's.
     reasons : ReasonsCompared or None
@@ -60,6 +62,7 @@ class Compared:
     capacity: float
     on: dt.date | None
     lists: Overlap | None
+    programmes: Mapping[str, Overlap]
     weeks: tuple[Overlap, ...]
     reasons: ReasonsCompared | None
     cohort: str
@@ -91,6 +94,8 @@ def render(compared: Compared, language: Language = "nl") -> str:
     sections = []
     if compared.lists is not None and compared.on is not None:
         sections.append(_lists(compared, compared.lists, page, phrases))
+        if len(compared.programmes) > 1:
+            sections.append(_programmes(compared, page, phrases))
         if compared.weeks:
             sections.append(_weeks(compared, page, phrases))
         if compared.reasons is not None:
@@ -113,14 +118,17 @@ def render(compared: Compared, language: Language = "nl") -> str:
         _TEMPLATE.read_text(encoding="utf-8")
     )
     target = page[f"target_{compared.models[0].target}"]
-    return template.render(
-        language=language,
-        words=page,
-        title=page["title"].format(first=compared.names[0], second=compared.names[1]),
-        intro=page["intro"].format(institution=compared.institution, target=target, share=phrases.number(100 * compared.capacity)),
-        about_header=page["about_header"].split("|"),
-        about=about,
-        sections=sections,
+    return pictures.in_language(
+        template.render(
+            language=language,
+            words=page,
+            title=page["title"].format(first=compared.names[0], second=compared.names[1]),
+            intro=page["intro"].format(institution=compared.institution, target=target, share=phrases.number(100 * compared.capacity)),
+            about_header=page["about_header"].split("|"),
+            about=about,
+            sections=sections,
+        ),
+        language,
     )
 
 
@@ -139,6 +147,24 @@ def _lists(compared: Compared, told: Overlap, page: Mapping[str, str], phrases: 
     counts = [told.both, told.only_first, told.only_second]
     picture = pictures.bars(labels, pd.Series(counts, dtype=float), page["students_invited"])
     return _section("lists", page, text, picture, page["lists_header"], [[label, str(n)] for label, n in zip(labels, counts, strict=True)])
+
+
+def _programmes(compared: Compared, page: Mapping[str, str], phrases: Words) -> dict[str, Any]:
+    first, second = compared.names
+    told = compared.programmes
+    rows = [
+        [
+            name, str(each.students), str(each.both), str(each.only_first), str(each.only_second), _percent(each.turnover, phrases),
+        ]
+        for name, each in told.items()
+    ]  # fmt: skip
+    sides = {
+        first: [100 * (each.both + each.only_first) / each.students for each in told.values()],
+        second: [100 * (each.both + each.only_second) / each.students for each in told.values()],
+    }
+    picture = pictures.pairs(list(told), sides, page["percent_of_students"])
+    header = page["programmes_header"].format(first=first, second=second)
+    return _section("programmes", page, page["programmes_text"].format(first=first, second=second), picture, header, rows)
 
 
 def _weeks(compared: Compared, page: Mapping[str, str], phrases: Words) -> dict[str, Any]:

@@ -104,11 +104,11 @@ def describe(dataset: Dataset, catalogue: Catalogue, language: Language = "en") 
     template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
         _TEMPLATE.read_text(encoding="utf-8")
     )
-    html = template.render(
+    html = pictures.in_language(template.render(
         language=language, words=page, name=dataset.definition.name, source=dataset.definition.source, note=dataset.definition.note,
         outcome=dataset.definition.outcome, summary=summary, figures=figures, columns=columns.to_dict("records"),
         features=features.to_dict("records"), fewest=FEWEST,
-    )  # fmt: skip
+    ), language)  # fmt: skip
     return Description(html, columns, features)
 
 

@@ -18,6 +18,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _STROKES = ("-", "--", "-.", ":")
 _HATCHES = ("", "//", "..", "xx")
 _WIDTH = 8.0
+_FIGURE = re.compile(r"(<text[^>]*>\s*[-\u2212]?\d+)\.(\d+\s*</text>)")
 NARROW = 5.0  # words in a picture of this width can still be read where it shrinks to that of a phone
 
 
@@ -42,6 +43,11 @@ def as_svg(figure: Figure, name: str) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", text[text.index("<svg") :])
+
+
+def in_language(page: str, language: str) -> str:
+    """Give a page whose pictures write figures as the language does: in Dutch with a decimal comma. Only a picture's text that is one figure changes."""
+    return _FIGURE.sub(r"\1,\2", page) if language == "nl" else page
 
 
 def bars(names: Sequence[str] | pd.Series, values: pd.Series, unit: str, *, upright: bool = False, width: float = _WIDTH) -> str:

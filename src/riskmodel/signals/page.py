@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
+from riskmodel.contract import pictures
 from riskmodel.contract.definition import DatasetDefinition
 from riskmodel.contract.describing import FEWEST
 from riskmodel.contract.pictures import spans
@@ -90,21 +91,24 @@ def signals_page(worth: Worth, definition: DatasetDefinition, language: Language
          "names": [names[name] for name, found in worth.verdicts.items() if found == told]}
         for told in ("needed", "can_go", "unsure")
     ]  # fmt: skip
-    return template.render(
-        language=language,
-        words=page,
-        name=definition.name,
-        cohorts=page["cohorts"].format(
-            learnt=", ".join(worth.learnt), tested=worth.tested, capacity=figure(100 * worth.capacity, 0, signed=False)
+    return pictures.in_language(
+        template.render(
+            language=language,
+            words=page,
+            name=definition.name,
+            cohorts=page["cohorts"].format(
+                learnt=", ".join(worth.learnt), tested=worth.tested, capacity=figure(100 * worth.capacity, 0, signed=False)
+            ),
+            verdicts=by_verdict,
+            advice=page["advice"].format(names=", ".join(names[name] for name in worth.advised)) if worth.advised else page["no_advice"],
+            left_out=", ".join(worth.left_out),
+            many=page["many"].format(comparisons=worth.comparisons, by_chance=figure(0.025 * worth.comparisons, 0, signed=False)),
+            prior_verdict=page[f"prior_{worth.verdicts[PRIOR_EDUCATION]}"] if PRIOR_EDUCATION in worth.verdicts else page["prior_none"],
+            prior_intro=page["prior_intro"].format(day=worth.prior_day),
+            targets=targets,
+            fewest=FEWEST,
         ),
-        verdicts=by_verdict,
-        advice=page["advice"].format(names=", ".join(names[name] for name in worth.advised)) if worth.advised else page["no_advice"],
-        left_out=", ".join(worth.left_out),
-        many=page["many"].format(comparisons=worth.comparisons, by_chance=figure(0.025 * worth.comparisons, 0, signed=False)),
-        prior_verdict=page[f"prior_{worth.verdicts[PRIOR_EDUCATION]}"] if PRIOR_EDUCATION in worth.verdicts else page["prior_none"],
-        prior_intro=page["prior_intro"].format(day=worth.prior_day),
-        targets=targets,
-        fewest=FEWEST,
+        language,
     )
 
 
