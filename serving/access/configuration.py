@@ -35,6 +35,7 @@ class Claims(_Part):
     login: _Text = "sub"
     name: _Text = "name"
     roles: _Text = "groups"
+    student: _Text | None = Field(default=None, description="A student's own number, so that students can see who saw them.")
 
 
 class BothRoles(_Part):

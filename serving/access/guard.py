@@ -139,7 +139,8 @@ def as_principal(request: Request, person: Person) -> Principal:
     """Give what a person may, by their roles and by what the institution recorded."""
     access = request.app.state.access
     both = access is not None and access.both_recorded(person.login, now().date())
-    return Principal("person", person.login, person.name, scopes_of(person.roles, both_recorded=both), person.roles, person.demo)
+    scopes = scopes_of(person.roles, both_recorded=both)
+    return Principal("person", person.login, person.name, scopes, person.roles, person.demo, person.student)
 
 
 def unguarded(app: FastAPI) -> list[str]:

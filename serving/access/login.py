@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse
 
 from serving.access.configuration import Access
+from serving.access.scopes import Role
 from serving.access.sessions import Person
 from serving.settings import Settings
 
@@ -71,7 +72,8 @@ class Login:
         try:
             token = await self._client.authorize_access_token(request)
             claims = dict(token.get("userinfo") or {})
-            if self.access.claims.roles not in claims or self.access.claims.name not in claims:
+            wanted = (self.access.claims.roles, self.access.claims.name, self.access.claims.student)
+            if any(claim is not None and claim not in claims for claim in wanted):
                 told = dict(await self._client.userinfo(token=token))
                 if told.get("sub") == claims.get("sub"):
                     claims = {**told, **claims}
@@ -82,4 +84,8 @@ class Login:
         login = str(claims.get(self.access.claims.login) or "")
         if not login:
             raise LoginFailed("no login among the claims")
-        return Person(login, str(claims.get(self.access.claims.name) or login), self.access.roles_in(claims))
+        roles = self.access.roles_in(claims)
+        claim = self.access.claims.student
+        # A number tells who somebody is only where the institution says that they are a student.
+        student = str(claims.get(claim) or "") if claim is not None and Role.STUDENT in roles else ""
+        return Person(login, str(claims.get(self.access.claims.name) or login), roles, student=student)

@@ -23,6 +23,8 @@ class Principal:
     roles : frozenset of Role
     demo : bool
         Whether they chose themselves who to be.
+    student : str
+        A student's own number; empty for everybody else.
     """
 
     kind: Literal["person", "machine"]
@@ -31,6 +33,7 @@ class Principal:
     scopes: frozenset[Scope]
     roles: frozenset[Role] = frozenset()
     demo: bool = False
+    student: str = ""
 
     def may(self, *scopes: Scope) -> bool:
         """Tell whether one of these is allowed."""

@@ -30,6 +30,8 @@ class Scope(StrEnum):
     """Read counts and states of the service."""
     RIGHTS_HANDLE = "rights:handle"
     """Do what a student asks for by right: read all that is held, object, withdraw, erase, and read who saw them."""
+    OWN_READ = "own:read"
+    """Read what is held of oneself, and who saw it."""
 
 
 class Role(StrEnum):
@@ -47,7 +49,7 @@ class Role(StrEnum):
 
 
 ALLOWED: dict[Role, frozenset[Scope]] = {
-    Role.STUDENT: frozenset(),
+    Role.STUDENT: frozenset({Scope.OWN_READ}),
     Role.TEACHER: frozenset(),
     Role.COACH: frozenset({Scope.STUDENTS_OWN}),
     Role.COORDINATOR: frozenset({Scope.STUDENTS_OWN, Scope.STUDENTS_ALL}),

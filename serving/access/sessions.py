@@ -42,23 +42,33 @@ class Person:
     roles : frozenset of Role
     demo : bool
         Whether they chose themselves who to be.
+    student : str
+        A student's own number; empty for everybody else.
     """
 
     login: str
     name: str
     roles: frozenset[Role]
     demo: bool = False
+    student: str = ""
 
     def to_text(self) -> str:
         """Give all as one text, to be encrypted."""
-        return json.dumps({"login": self.login, "name": self.name, "roles": sorted(self.roles), "demo": self.demo}, ensure_ascii=False)
+        told = {"login": self.login, "name": self.name, "roles": sorted(self.roles), "demo": self.demo, "student": self.student}
+        return json.dumps(told, ensure_ascii=False)
 
     @classmethod
     def from_text(cls, text: str) -> Person:
         """Take back what `to_text` gave; a role that this version does not know gives nothing."""
         told = json.loads(text)
         known = {str(role): role for role in Role}
-        return cls(told["login"], told["name"], frozenset(known[role] for role in told["roles"] if role in known), told["demo"])
+        return cls(
+            told["login"],
+            told["name"],
+            frozenset(known[role] for role in told["roles"] if role in known),
+            told["demo"],
+            told.get("student", ""),
+        )
 
 
 def begin(session: Session, keys: Keys, person: Person, at: dt.datetime) -> str:

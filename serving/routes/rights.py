@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Response
 from pydantic import BaseModel, Field
@@ -14,7 +14,7 @@ from serving.access.principal import Principal
 from serving.access.scopes import Scope
 from serving.dependencies import StoreDep
 from serving.languages import accepted_language
-from serving.problems import NOT_LET_IN
+from serving.problems import NOT_LET_IN, Problem, told_as_problem
 from serving.store.audit import Event
 from serving.store.people import STUDENT
 from serving.store.rights import erase_student, object_to_scores, withdraw_objection
@@ -150,3 +150,25 @@ def erase(student_id: StudentId, response: Response, store: StoreDep, caller: Ha
         name_and_enrolments=done.details,
         kept=[KeptOut(**told) for told in texts["kept"].values()],
     )
+
+
+Student = Annotated[Principal, Depends(Allow(Scope.OWN_READ))]
+_NOT_TOLD: dict[int | str, dict[str, Any]] = {404: told_as_problem("The login does not tell a student number.")}
+
+
+def _own_number(caller: Principal) -> str:
+    if not caller.student:
+        raise Problem(404, "not-found", "Your login does not tell your student number, so it is not known what is yours.")
+    return caller.student
+
+
+@router.get("/me/data", summary="All that is held of oneself", responses={**NOT_LET_IN, **_NOT_TOLD})
+def own_data(response: Response, store: StoreDep, caller: Student, accept_language: AcceptLanguage = None) -> HeldOut:
+    """Give a student who is logged in all that is held of them. That it was read is recorded."""
+    return data(_own_number(caller), response, store, caller, accept_language)
+
+
+@router.get("/me/seen", summary="Who saw oneself", responses={**NOT_LET_IN, **_NOT_TOLD})
+def own_seen(response: Response, store: StoreDep, caller: Student, accept_language: AcceptLanguage = None) -> SeenOut:
+    """Give a student who is logged in who saw or did what about them, and when. Looking it up is recorded too."""
+    return seen(_own_number(caller), response, store, caller, accept_language)

@@ -98,6 +98,16 @@ def test_a_student_can_be_told_who_saw_them_and_the_question_is_recorded_too(cal
     assert len(call("audit", "about", "s-canary-1")[1].splitlines()) == 3
 
 
+def test_who_saw_a_student_is_a_file_in_words_for_that_student(call, workspace, tmp_path):
+    code, out, _ = call("audit", "about", "s-canary-1", "--output", tmp_path / "seen.csv")
+    assert code == 0
+    assert "seen.csv" in out
+    lines = (tmp_path / "seen.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0] == "wanneer (UTC);wat;door wie (een code);waarvoor"
+    assert ["publiceerde een lijst waar je op staat" in line for line in lines[1:]] == [True, False]
+    assert "canary" not in "".join(lines)
+
+
 def test_events_past_their_time_go_and_the_rest_verifies(call, workspace):
     code, out, _ = call("audit", "prune", "--before", "2000-01-01")
     assert code == 0

@@ -89,11 +89,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 EVERYTHING = frozenset({Role.COORDINATOR, Role.DATA_TEAM, Role.ADMINISTRATOR})
 
 
-def let_in(client: TestClient, login: str = "somebody", roles: frozenset[Role] = EVERYTHING) -> None:
+def let_in(client: TestClient, login: str = "somebody", roles: frozenset[Role] = EVERYTHING, student: str = "s-of-somebody") -> None:
     """Begin a session of a person with these roles, and keep its cookie."""
     store: Store = client.app.state.store  # type: ignore[attr-defined]
     with Session(store.engine) as session, session.begin():
-        client.cookies.set("session", begin(session, store.keys, Person(login, "Iemand", roles), now()))
+        client.cookies.set("session", begin(session, store.keys, Person(login, "Iemand", roles, student=student), now()))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from riskmodel.cli.context import person, say, workspace
+from riskmodel.cli.scoring import Language
 from riskmodel.errors import RiskModelError
 from riskmodel.workspace import Workspace
 
@@ -204,15 +205,27 @@ def verify() -> None:
 def about(
     student: Annotated[str, typer.Argument(help="The student's number.")],
     why: Annotated[str, typer.Option(help="Why it is looked up; recorded as well.")] = "asked by the student",
+    language: Annotated[Language, typer.Option(help="Language of the file.")] = Language.NL,
+    output: Annotated[Path | None, typer.Option(help="A file for the student instead, in words: .csv, .xlsx or .json.")] = None,
 ) -> None:
     """List who saw or did what about one student, for an answer to that student. Looking it up is recorded too."""
+    import pandas as pd
+
+    from riskmodel.output import check_output, write_output
     from serving.store.audit import Event, events_about
     from serving.store.people import STUDENT
+    from serving.telling import who_saw
 
+    if output is not None:
+        check_output(output)
     with open_store(workspace()) as store:
         subject = store.keys.digest(STUDENT, student)
         store.record(Event.OPERATOR_STUDENT_ASKED, actor=person(), subjects=[subject], why=why)
         with store.session() as session:
+            if output is not None:
+                told = pd.DataFrame(who_saw(session, store.keys, student, language.value)).fillna("")
+                say(f"Written: {', '.join(map(str, write_output({'seen': told}, output)))}")
+                return
             for event in events_about(session, subject):
                 say(f"{event.at:%Y-%m-%d %H:%M} UTC  {event.event:<26}  by {event.actor[:12]}  {event.why}".rstrip())
 

@@ -28,8 +28,10 @@ client_id = "riskmodel"
 login = "sub"
 name = "name"
 roles = "groups"
+student = "student_number"
 
 [roles]
+student = ["student"]
 coach = ["slb"]
 coordinator = ["slb-coordinatie"]
 study_advice = ["examencommissie"]
@@ -44,6 +46,9 @@ PEOPLE = {
     "coordinator": {"name": "Cato", "groups": ["slb-coordinatie", "anders"]},
     "nobody": {"name": "Niek", "groups": ["medewerkers"]},
     "adviser": {"name": "Adil", "groups": ["slb", "examencommissie"]},
+    "learner": {"name": "Lotte", "groups": ["student"], "student_number": "s-of-lotte"},
+    "numberless": {"name": "Nour", "groups": ["student"]},
+    "numbered-coach": {"name": "Noah", "groups": ["slb"], "student_number": "s-of-lotte"},
     "small-programme": {"name": "Sem", "groups": ["slb-coordinatie", "examencommissie"]},
 }
 
@@ -93,6 +98,26 @@ def test_who_has_no_role_here_is_told_so_and_gets_no_session(service: TestClient
     assert answer.status_code == 403
     assert "geen rol" in answer.text
     assert service.get("/").status_code == 303
+
+
+def test_a_student_reads_what_is_held_of_them_and_who_saw_it_and_nothing_else(service: TestClient) -> None:
+    assert service.get("/v1/me/seen").status_code == 401
+    log_in(service, "learner")
+    held = service.get("/v1/me/data", headers={"Accept-Language": "en"}).json()
+    assert held["student_id"] == "s-of-lotte"
+    events = service.get("/v1/me/seen", headers={"Accept-Language": "en"}).json()["events"]
+    assert [event["what"] for event in events] == ["read all that is held of you, for you", "looked up who saw you"]
+    for path in ("/v1/students/s-of-lotte/data", "/v1/students/s-other/seen", "/v1/students/s-of-lotte/scores", "/v1/invitations", "/"):
+        assert service.get(path).status_code == 403, path
+    assert service.delete("/v1/students/s-of-lotte").status_code == 403
+
+
+def test_without_a_number_in_the_login_or_without_being_a_student_nothing_is_told(service: TestClient) -> None:
+    log_in(service, "numberless")
+    assert service.get("/v1/me/data").status_code == 404
+    service.cookies.clear()
+    log_in(service, "numbered-coach")
+    assert service.get("/v1/me/data").status_code == 403
 
 
 def test_who_decides_on_the_advice_gets_in_only_where_it_was_recorded_why(service: TestClient) -> None:
