@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from serving.store.tables import Run
 from serving.working import Worker
 from tests.serving.conftest import MONDAY
-from tests.serving.runs.conftest import HEAVY, Service
+from tests.serving.runs.conftest import Service
 
 NEEDED = ("dataset.toml", "enrolments.parquet", "attendance.parquet", "results.parquet", "outcomes.parquet")
 SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -56,7 +56,7 @@ def count(service: Service) -> int:
         return session.scalar(select(func.count()).select_from(Run)) or 0
 
 
-@HEAVY
+@pytest.mark.slow
 def test_an_upload_gives_what_the_folder_gives_and_is_gone_when_the_run_has_ended(service: Service) -> None:
     answer = send(service, parts_of(service), **{"Idempotency-Key": "upload-1"})
     assert answer.status_code == 202, answer.text
@@ -79,6 +79,7 @@ def test_an_upload_gives_what_the_folder_gives_and_is_gone_when_the_run_has_ende
     assert lying(service) == []
 
 
+@pytest.mark.slow
 @SQLITE
 def test_tables_as_csv_are_taken_too(service: Service) -> None:
     files = parts_of(service)
