@@ -23,6 +23,7 @@ Systems send a token as `Authorization: Bearer ...`. A request that can't be ans
 """
 _TAGS = [
     {"name": "scores", "description": "Score students that the caller brings along."},
+    {"name": "score runs", "description": "Have a whole cohort scored by a worker, and read what came of it."},
     {"name": "students", "description": "What is held of one student."},
     {"name": "invitations", "description": "Who was invited, to whom they were routed, and why."},
     {"name": "models", "description": "What serves, what it learnt from, and what it looks at."},

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Path as ApiPath
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
@@ -54,8 +55,12 @@ router = APIRouter(prefix=PATH, tags=["score runs"])
 _MOST_JSON = 64 * 1024
 _KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
 _QUESTION = "score runs"
+_RETRY_AFTER = 60  # seconds
+RunId = Annotated[
+    str, ApiPath(max_length=100, description="As the run was given when it was begun.", examples=["0b9f6c2d4e8a1735c6d0e9f2"])
+]
 NOT_FOUND = told_as_problem("There is no such run.")
-_FAILED = {
+FAILED = {
     "data-faults": "The data can't be used as they are.",
     "data-changed": "The data changed while they were being scored.",
     "not-ready": "There is no model that could score.",
@@ -174,11 +179,10 @@ _BODY: dict[str, Any] = {
         413: told_as_problem("The upload is too large."),
         415: told_as_problem("The body is neither JSON nor a form with files."),
         422: told_as_problem("The body is not as it should be, or the Idempotency-Key was used for another one."),
-        429: told_as_problem("Too many runs wait."),
         507: told_as_problem("There is no room for the upload."),
     },
 )
-async def begin(
+async def begin_score_run(
     request: Request,
     response: Response,
     settings: SettingsDep,
@@ -239,7 +243,7 @@ def _begin(store: Store, settings: Settings, run: NewRun, upload: Path | None = 
         raise Problem(422, "idempotency-key-reused", "This Idempotency-Key was used for another request. Use a new one.") from None
     except TooManyRuns:
         detail = f"{settings.most_waiting_runs} runs wait already. Try again later."
-        raise Problem(429, "too-many-runs", detail) from None
+        raise Problem(429, "too-many-runs", detail, headers={"Retry-After": str(_RETRY_AFTER)}) from None
     finally:
         # A folder whose run was not put in line for sure is left to the worker, which removes what no run needs.
         if place is not None and upload is not None and not new and _is_nowhere(store, run.id):
@@ -252,7 +256,7 @@ def _is_nowhere(store: Store, run_id: str) -> bool:
 
 
 @router.get("", summary="Runs, newest first", responses={**NOT_LET_IN, 422: told_as_problem("The cursor or the limit can't be used.")})
-def list_runs(
+def list_score_runs(
     session: SessionDep,
     store: StoreDep,
     caller: Annotated[Principal, Depends(Allow(Scope.RUNS_READ))],
@@ -268,7 +272,9 @@ def list_runs(
 
 
 @router.get("/{run_id}", summary="How a run stands", responses={**NOT_LET_IN, 404: NOT_FOUND})
-def read_run(run_id: str, session: SessionDep, store: StoreDep, caller: Annotated[Principal, Depends(Allow(Scope.RUNS_READ))]) -> RunOut:
+def read_score_run(
+    run_id: RunId, session: SessionDep, store: StoreDep, caller: Annotated[Principal, Depends(Allow(Scope.RUNS_READ))]
+) -> RunOut:
     """Tell the state of a run, how many of its students are done, and why it failed where it did."""
     return _told(_found(session, run_id), store.keys, caller)
 
@@ -278,7 +284,7 @@ def read_run(run_id: str, session: SessionDep, store: StoreDep, caller: Annotate
     summary="Stop a run",
     responses={**NOT_LET_IN, 404: NOT_FOUND, 409: told_as_problem("The run has ended already.")},
 )
-def cancel(run_id: str, store: StoreDep, caller: Annotated[Principal, Depends(Allow(Scope.RUNS_MAKE))]) -> RunOut:
+def cancel_score_run(run_id: RunId, store: StoreDep, caller: Annotated[Principal, Depends(Allow(Scope.RUNS_MAKE))]) -> RunOut:
     """Stop a run at once. What was kept of its students until now stays kept; cancelling again changes nothing."""
     with Session(store.engine, expire_on_commit=False) as session, session.begin():
         run = cancel_run(session, store.keys, run_id, actor=caller.login, at=now(), heads=store.heads)
@@ -294,15 +300,15 @@ def cancel(run_id: str, store: StoreDep, caller: Annotated[Principal, Depends(Al
     summary="A run's students with their scores, page by page",
     responses={**NOT_LET_IN, 404: NOT_FOUND, 422: told_as_problem("The cursor or the limit can't be used.")},
 )
-def results(
-    run_id: str,
+def read_run_results(
+    run_id: RunId,
     response: Response,
     session: SessionDep,
     store: StoreDep,
     caller: Annotated[Principal, Depends(Allow(Scope.SCORES_READ))],
     limit: Limit = USUAL,
     cursor: Cursor = None,
-    accept_language: Annotated[str | None, Header()] = None,
+    accept_language: Annotated[str | None, Header(description="Language of the reasons: nl or en.")] = None,
 ) -> RunResultsOut:
     """Give what is kept of a run's students, each once; while the run goes on, `next_cursor` leads to what comes next.
 
@@ -335,12 +341,12 @@ def results(
         409: told_as_problem("The run is not done."),
     },
 )
-def file(
-    run_id: str,
+def read_run_file(
+    run_id: RunId,
     store: StoreDep,
     caller: Annotated[Principal, Depends(Allow(Scope.SCORES_READ))],
     format: Annotated[Form, Query(description="CSV as Dutch Excel reads it, or Parquet.")] = "csv",
-    accept_language: Annotated[str | None, Header()] = None,
+    accept_language: Annotated[str | None, Header(description="Language of the reasons: nl or en.")] = None,
 ) -> FileResponse:
     """Give the students scored, by rank, in one file. That it went out is recorded for each student."""
     with Session(store.engine, expire_on_commit=False) as session:
@@ -376,7 +382,7 @@ def _told(run: Run, keys: Keys, caller: Principal) -> RunOut:
     # What is wrong with data may quote them, so it is told to those alone who may have them scored.
     detail = None
     if run.problem is not None and run.sealed_detail is not None:
-        detail = keys.open(run.sealed_detail) if caller.may(Scope.RUNS_MAKE) else _FAILED.get(run.problem, _FAILED["unexpected"])
+        detail = keys.open(run.sealed_detail) if caller.may(Scope.RUNS_MAKE) else FAILED.get(run.problem, FAILED["unexpected"])
     return RunOut(
         id=run.id,
         state=run.state,  # type: ignore[arg-type]
@@ -394,7 +400,7 @@ def _told(run: Run, keys: Keys, caller: Principal) -> RunOut:
 
 def _problem(kind: str, detail: str) -> ProblemOut:
     return ProblemOut(
-        type=TYPES + kind, title=_FAILED.get(kind, _FAILED["unexpected"]), status=422 if kind == "data-faults" else 500, detail=detail
+        type=TYPES + kind, title=FAILED.get(kind, FAILED["unexpected"]), status=422 if kind == "data-faults" else 500, detail=detail
     )
 
 

@@ -16,8 +16,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving.access.guard import Allow, guards
 from serving.access.scopes import MACHINES, Scope
 from serving.problems import KINDS
+from serving.routes import runs
+from serving.working import Worker
 from tests.serving.api.test_kept_scores import bearer, keeping
-from tests.serving.conftest import Place
+from tests.serving.conftest import MONDAY, Place
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 CONTRACT: dict[str, Any] = json.loads(COMMITTED.read_text(encoding="utf-8"))
@@ -94,25 +96,44 @@ def body_examples(operation: dict[str, Any]) -> list[Any]:
     return found
 
 
+def begun(client: TestClient, place: Place, *, done: bool) -> str:
+    """Begin the run of the examples, and have it done where asked."""
+    app: Any = client.app
+    app.state.settings = app.state.settings.model_copy(update={"run_folders": {"first-years": place.data}})
+    for run in client.get(runs.PATH).json()["runs"]:  # of other examples: they would be done first
+        client.post(f"{runs.PATH}/{run['id']}/cancel")
+    answer = client.post(runs.PATH, json={"folder": "first-years", "on": MONDAY.isoformat()})
+    assert answer.status_code == 202
+    if done:
+        assert Worker(app.state.settings, app.state.store).do_one()
+    return str(answer.json()["id"])
+
+
 @EACH
 def test_the_examples_work_and_are_answered_as_the_contract_says(
     client: TestClient,
     method: str,
     path: str,
     operation: dict[str, Any],
+    place: Place,
 ) -> None:
     machine = bearer(client, f"example-{OPERATIONS.index((method, path, operation))}", *map(str, MACHINES - {Scope.METRICS_READ}))
     client.cookies.clear()
     client.headers.update(machine)
     client.post("/v1/scores", json=keeping(student_id="s26000123"))  # the student of the examples
     parameters = {each["name"]: each["schema"]["examples"][0] for each in operation.get("parameters", []) if each["required"]}
+    if path.startswith(runs.PATH):
+        parameters |= {"run_id": begun(client, place, done=path.endswith("/file"))}
     for body in body_examples(operation) if "requestBody" in operation else [None]:
         answer = client.request(method, path.format(**parameters), json=body, headers={"Accept": "*/*"})
         if path == "/metrics":  # this machine's token is not for a monitor
             assert answer.status_code == 403
             continue
-        assert answer.status_code == 200
-        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        assert answer.status_code == (202 if operation["operationId"] == "begin_score_run" else 200)
+        if path.endswith("/file"):
+            assert answer.headers["content-type"] in operation["responses"]["200"]["content"]
+            continue
+        schema = operation["responses"][str(answer.status_code)]["content"]["application/json"]["schema"]
         assert list(Draft202012Validator(resolved(schema)).iter_errors(answer.json())) == []
         for result in answer.json().get("results", []):
             assert result["problem"] is None

@@ -20,7 +20,7 @@ _SAYS_KIND = {"Problem": 1, "problem_response": 1}
 
 
 def kinds_raised() -> set[str]:
-    """Read from the code which kinds it raises: constants where a problem is made, and the table of HTTP statuses."""
+    """Read from the code which kinds it raises: constants where a problem is made, the table of HTTP statuses, and that of failed runs."""
     found = set()
     for path in ROOM.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -29,6 +29,8 @@ def kinds_raised() -> set[str]:
                 found |= {each.value for each in ast.walk(told) if isinstance(each, ast.Constant) and isinstance(each.value, str)}
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "kinds":
                 found |= {each.value for each in ast.walk(node.value) if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "FAILED" and isinstance(node.value, ast.Dict):
+                found |= {str(ast.literal_eval(each)) for each in node.value.keys if each is not None}
             if isinstance(node, ast.BinOp) and getattr(node.left, "id", "") == "TYPES" and isinstance(node.right, ast.Constant):
                 found.add(str(node.right.value))
     return found

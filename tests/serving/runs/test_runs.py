@@ -300,3 +300,4 @@ def test_while_too_many_runs_wait_no_other_is_taken(service: Service) -> None:
         service.begin()
     answer = service.post()
     assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-runs")
+    assert int(answer.headers["Retry-After"]) > 0
