@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware.sessions import SessionMiddleware
@@ -20,14 +20,14 @@ from serving.access.login import Login
 from serving.access.origin import SameOrigin
 from serving.access.tokens import Remembered
 from serving.champions import Champions
-from serving.middleware import BodyLimit, Deadline, SecurityHeaders
+from serving.middleware import BodyLimit, Deadline, SecurityHeaders, Unforeseen
 from serving.observing import Metrics, Observed
 from serving.openapi import TITLE, operation_id
 from serving.pages import login, problems
 from serving.pages import routes as pages
 from serving.pages.access import add_access_handlers
 from serving.pages.rendering import error_page
-from serving.problems import add_problem_handlers
+from serving.problems import add_problem_handlers, unexpected
 from serving.rates import Rates
 from serving.routes import contract, health, history, invitations, metrics, models, rights, runs, scores
 from serving.settings import Settings, keys_in
@@ -110,6 +110,11 @@ def create_app(settings: Settings) -> FastAPI:
         raise RuntimeError(f"no guard stands at {', '.join(missing)}")
     add_problem_handlers(app, error_page)
     add_access_handlers(app)
+
+    async def answer_unforeseen(request: Request, error: Exception) -> Response:
+        return unexpected(request, error_page)
+
+    app.add_middleware(Unforeseen, answer=answer_unforeseen)
     if app.state.login is not None:
         # Keeps state and nonce of a login under way, and nothing else.
         secret = store.keys.digest("cookie", "login")

@@ -1,12 +1,16 @@
-"""What every request passes: a limit on the size of its body, and headers that keep browsers safe."""
+"""What every request passes: a limit on its body's size, headers that keep browsers safe, an answer to what nobody foresaw."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.observing import faults_without_values, template
 from serving.problems import RETRY_AFTER, problem_response
 
 CONTENT_SECURITY_POLICY = (
@@ -165,3 +169,39 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, with_headers)
+
+
+class Unforeseen:
+    """Answers an error that nobody foresaw from within, so that this answer too gets its headers and its id, and notes it without its message.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    answer : callable
+        `answer(request, error)` gives the response.
+    """
+
+    def __init__(self, app: ASGIApp, answer: Callable[[Request, Exception], Awaitable[Response]]) -> None:
+        self.app = app
+        self.answer = answer
+        self.log = structlog.get_logger("riskmodel.service")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and answer where nobody else did."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = False
+
+        async def noted(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except Exception as error:
+            self.log.error("failed", route=template(scope), faults=faults_without_values(error))
+            if began:  # half an answer can't be taken back: the server breaks the connection off
+                raise
+            await (await self.answer(Request(scope, receive), error))(scope, receive, send)

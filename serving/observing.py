@@ -1,17 +1,21 @@
 """What an operator sees from outside: one structured line and one count per request, never a path, a name, a grade or a score of somebody.
 
-A path may hold an enrolment's number, so lines and counts carry the route's template.
+A path may hold an enrolment's number, so lines and counts carry the route's template. The message of an error may hold whatever broke, so lines tell
+its type and the places in the code. A sum of scores tells the only score in it, so scores are counted by tenths.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 import math
 import os
 import re
 import secrets
+import sys
 import time
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +47,25 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.requests = Counter("riskmodel_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
         self.seconds = Histogram("riskmodel_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, registry=self.registry)
-        self.scores = Histogram("riskmodel_score", "Probabilities given, by target.", ("target",), buckets=_TENTHS, registry=self.registry)
+        self.scores = Histogram(
+            "riskmodel_score",
+            "Probabilities given, by target, each as the middle of its tenth.",
+            ("target",),
+            buckets=_TENTHS,
+            registry=self.registry,
+        )
+
+    def count_score(self, target: str, probability: float) -> None:
+        """Count a score in its tenth, as the middle of it: so neither the sum nor what it grows by tells anybody's own.
+
+        Parameters
+        ----------
+        target : str
+        probability : float
+            Between 0 and 1.
+        """
+        tenth = max(0, min(len(_TENTHS) - 1, math.ceil(10 * probability) - 1))
+        self.scores.labels(target).observe((tenth + 0.5) / 10)
 
     def text(self, versions: dict[str, str], newest_list: dt.date | None, runs: Mapping[str, int], today: dt.date) -> bytes:
         """Give the counts, and what is true at the moment that they are read, in Prometheus' text format.
@@ -85,8 +107,58 @@ class _States(Collector):
         return self.states
 
 
+def faults_without_values(error: BaseException) -> list[dict[str, object]]:
+    """Give an error and what it came from, newest first, without any message: a message may quote what somebody sent or what the store holds.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    list of dict
+        Each with `type`, and `places` as `file:line in function`, outermost first.
+    """
+    told: list[dict[str, object]] = []
+    seen: set[int] = set()
+    here: BaseException | None = error
+    while here is not None and id(here) not in seen:
+        seen.add(id(here))
+        frames = traceback.extract_tb(here.__traceback__)
+        places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+        told.append({"type": f"{type(here).__module__}.{type(here).__qualname__}", "places": places})
+        here = here.__cause__ or (None if here.__suppress_context__ else here.__context__)
+    return told
+
+
+class _Lines(logging.Formatter):
+    """What libraries log, as lines of JSON like the service's own, and with an error's type and places in place of its message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line."""
+        told: dict[str, object] = {
+            "event": record.getMessage(),
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat().replace("+00:00", "Z"),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            told["faults"] = faults_without_values(record.exc_info[1])
+        return json.dumps(told, ensure_ascii=False)
+
+
+class _ToStderr(logging.StreamHandler[Any]):
+    """Writes to what standard error is when the service is configured; there is one of it."""
+
+
 def configure_logging() -> None:
-    """Write each event as a line of JSON to standard error."""
+    """Write each event as a line of JSON to standard error, also those of libraries; the server then brings no formats of its own."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, _ToStderr)]:
+        root.removeHandler(handler)
+    handler = _ToStderr(sys.stderr)
+    handler.setFormatter(_Lines())
+    root.addHandler(handler)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -101,8 +173,6 @@ def configure_logging() -> None:
 
 
 def _stderr() -> Any:
-    import sys
-
     return sys.stderr
 
 

@@ -178,6 +178,12 @@ def _fault(error: dict[str, Any]) -> dict[str, str]:
     return told_fault(error)
 
 
+def unexpected(request: Request, page: Any) -> Response:
+    """Give the answer to a request at which something went wrong that nobody foresaw; `page` as in `add_problem_handlers`."""
+    shown: Response | None = page(request, 500)
+    return shown or problem_response(500, "unexpected", "Something went wrong here. It was noted, without your data.")
+
+
 def add_problem_handlers(app: FastAPI, page: Any) -> None:
     """Answer every error of the API as a problem, and of the pages as a page.
 
@@ -234,8 +240,4 @@ def add_problem_handlers(app: FastAPI, page: Any) -> None:
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:
-        _log.error("unexpected %s while answering %s", type(error).__name__, request.scope.get("route") and request.scope["route"].path)
-        shown = page(request, 500)
-        if shown is not None:
-            return shown  # type: ignore[no-any-return]
-        return problem_response(500, "unexpected", "Something went wrong here. It was noted, without your data.")
+        return unexpected(request, page)

@@ -296,7 +296,7 @@ async def scores(
         results = await run_in_threadpool(answers, serving, state.store, body, language, caller)
     for result in results:
         for target, told in result["scores"].items():
-            state.metrics.scores.labels(target).observe(told["probability"])
+            state.metrics.count_score(target, told["probability"])
     # What is answered was made here and is as `ScoresOut` says; checking it once more would cost as much as scoring.
     headers = {"Content-Language": language, "Vary": "Accept-Language"}
     return Response(to_json({"results": results}), media_type="application/json", headers=headers)

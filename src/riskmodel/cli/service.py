@@ -65,6 +65,7 @@ def serve(
             workers=workers,
             factory=workers > 1,
             log_level="warning",
+            log_config=None,  # configure_logging stands, which tells nobody's data
             access_log=False,
             server_header=False,
         )
