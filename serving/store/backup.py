@@ -162,8 +162,9 @@ def _follow_on(connection: Any, dialect: str) -> None:
     """Let PostgreSQL's own numbers go on after those that were restored; SQLite's do by themselves."""
     if dialect != "postgresql":
         return
-    own = [table.name for table in Base.metadata.sorted_tables if table.autoincrement_column is not None and table.name not in _HEADS]
-    for name in own:
-        connection.exec_driver_sql(
-            f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM {name}), false)"
-        )
+    for table in Base.metadata.sorted_tables:
+        column = table.autoincrement_column
+        if column is None or table.name in _HEADS:
+            continue
+        last = f"(SELECT coalesce(max({column.name}), 0) + 1 FROM {table.name})"
+        connection.exec_driver_sql(f"SELECT setval(pg_get_serial_sequence('{table.name}', '{column.name}'), {last}, false)")
