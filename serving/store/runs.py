@@ -409,7 +409,7 @@ def read_ranked(session: Session, run: Run, *, most: int, after: int = 0) -> Seq
 def read_run_scores(session: Session, run: Run, students: Sequence[RunStudent]) -> dict[str, dict[str, Score]]:
     """Give the scores of some students of a run, by enrolment digest and target."""
     found: dict[str, dict[str, Score]] = {student.enrolment: {} for student in students}
-    for score in session.scalars(select(Score).where(Score.run_id == run.id, Score.enrolment.in_(found))):
+    for score in session.scalars(select(Score).where(Score.run_id == run.id, Score.enrolment.in_(found)).order_by(Score.id)):
         found[score.enrolment][score.target] = score
     return found
 
