@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import time
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
-
 from serving.problems import Problem
+
+MINUTE = 60.0
 
 
 class Rates:
@@ -22,8 +20,8 @@ class Rates:
     """
 
     def __init__(self, most: int) -> None:
-        self._item = RateLimitItemPerMinute(most)
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self.most = most
+        self._seen: dict[str, tuple[float, int]] = {}  # when the caller's minute began, and the requests in it
 
     def count(self, caller: str) -> None:
         """Count one request.
@@ -33,9 +31,14 @@ class Rates:
         Problem
             It is one too many (429), with the seconds after which the next one may come.
         """
-        if self._limiter.hit(self._item, caller):
+        at = time.monotonic()
+        began, requests = self._seen.get(caller, (at, 0))
+        if at - began >= MINUTE:
+            began, requests = at, 0
+        self._seen[caller] = (began, requests + 1)
+        if requests < self.most:
             return
         # Rounded up: who comes back to the dot finds a new minute.
-        wait = max(1, math.floor(self._limiter.get_window_stats(self._item, caller).reset_time - time.time()) + 1)
-        detail = f"More than {self._item.amount} requests a minute. Wait {wait} seconds."
+        wait = max(1, math.floor(began + MINUTE - at) + 1)
+        detail = f"More than {self.most} requests a minute. Wait {wait} seconds."
         raise Problem(429, "too-many-requests", detail, headers={"Retry-After": str(wait)})
