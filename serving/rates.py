@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from serving.problems import Problem
 
@@ -17,10 +18,13 @@ class Rates:
     ----------
     most : int
         Requests a minute that one caller may make of this process.
+    clock : callable
+        Gives seconds that never go back, whatever is done to the time of day.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.most = most
+        self._clock = clock
         self._seen: dict[str, tuple[float, int]] = {}  # when the caller's minute began, and the requests in it
 
     def count(self, caller: str) -> None:
@@ -31,7 +35,7 @@ class Rates:
         Problem
             It is one too many (429), with the seconds after which the next one may come.
         """
-        at = time.monotonic()
+        at = self._clock()
         began, requests = self._seen.get(caller, (at, 0))
         if at - began >= MINUTE:
             began, requests = at, 0
