@@ -66,3 +66,8 @@ class Workspace:
     def store(self) -> Path:
         """The file of that database."""
         return self.folder / "store.db"
+
+    @property
+    def handed_out(self) -> Path:
+        """The list of score files that were handed out."""
+        return self.folder / "handed-out.jsonl"

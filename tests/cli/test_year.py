@@ -87,6 +87,10 @@ def test_scores_are_written_with_reasons_and_those_without_a_score_with_why(call
     assert {"enrolment_id", "programme", "day", "landmark", "probability_leave", "reasons"} <= rows[0].keys()
     assert (rows[0]["day"], rows[0]["landmark"], rows[0]["model_leave"]) == (60, 56, "leave-2")
     assert "Volgens de registratie" in str(rows[0]["reasons"])
+    assert "not for the binding study advice" in str(rows[0]["purpose"])
+    listed = call("--workspace", year.workspace, "rights", "exports", "--mark", rows[-1]["mark"])[1]
+    assert f"week{suffix}" in listed
+    assert "300 students" in listed
 
 
 def test_scores_before_the_first_landmark_are_not_given_and_the_reason_is(call: Call, year: Year, tmp_path: Path) -> None:

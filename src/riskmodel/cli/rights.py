@@ -184,3 +184,15 @@ def _write(found: Objections, target: Path) -> None:
     from serving.store.weeks import now
 
     write_list(found, target, now())
+
+
+@rights_app.command("exports")
+def exports(mark: Annotated[str, typer.Option(help="Only the one with this mark, as it stands in a file's rows.")] = "") -> None:
+    """List the score files that were handed out from this workspace: when, by whom, for what, and how many students are in each."""
+    from riskmodel.handed_out import PURPOSES, read_listing
+
+    for each in read_listing(workspace().handed_out):
+        if mark in ("", each.mark):
+            say(
+                f"{each.at}  {each.mark}  {each.rows:>6} students  by {each.by}  {', '.join(each.files)}  {PURPOSES.get(each.purpose, each.purpose)}"
+            )

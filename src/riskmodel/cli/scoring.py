@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from riskmodel.cli.context import progress, say, workspace
+from riskmodel.cli.context import person, progress, say, workspace
 from riskmodel.errors import RiskModelError
 
 _FOLDER = typer.Argument(help="A data folder with dataset.toml.")
@@ -22,6 +22,14 @@ class Language(StrEnum):
 
     NL = "nl"
     EN = "en"
+
+
+class Purpose(StrEnum):
+    """What scores may be handed out for."""
+
+    INVITATION = "invitation"
+    EVALUATION = "evaluation"
+    CHECK = "check"
 
 
 class Rule(StrEnum):
@@ -53,14 +61,18 @@ def score(
     language: Annotated[Language, typer.Option(help="Language of the reasons.")] = Language.NL,
     words: Annotated[Path | None, _WORDS] = None,
     rule: Annotated[Rule | None, typer.Option(help="List by this rule instead: needs no model and no history, gives no scores.")] = None,
+    purpose: Annotated[
+        Purpose, typer.Option(help="What the file is for; it stands in every row. The binding study advice is none.")
+    ] = Purpose.INVITATION,
 ) -> None:
-    """Score the students of a data folder on a date, with reasons in words, into a file."""
+    """Score the students of a data folder on a date, with reasons in words, into a file that carries its purpose and a mark and is listed."""
     if rule is not None:
         _list_by_first_test(folder, read_date(date), output, language)
         return
     from riskmodel.champion import read_champions
     from riskmodel.contract.dataset import load_dataset
     from riskmodel.explain.words import load_words
+    from riskmodel.handed_out import HandedOut, at_text, marked, new_mark, note
     from riskmodel.output import check_output, write_output
     from riskmodel.policy import read_policy
     from riskmodel.scoring import as_tables, score_dataset
@@ -75,7 +87,10 @@ def score(
         dataset = load_dataset(folder, progress=listener)
         scored = score_dataset(dataset, models, on, ranked_by=target, progress=listener)
         tables = as_tables(scored, models, dataset.definition, language.value, explained=target, words=phrases)
-    written = write_output(tables, output)
+    mark = new_mark()
+    export = HandedOut(mark, at_text(dt.datetime.now(dt.UTC)), person(), purpose.value, (output.name,), len(scored.rows))
+    note(workspace().handed_out, export)
+    written = write_output({**tables, **marked({"scores": tables["scores"]}, purpose.value, mark)}, output)
     say(f"{len(scored.rows)} students scored on {on.isoformat()}, {len(scored.not_scored)} not (each with the reason).")
     say(f"Written: {', '.join(map(str, written))}")
 
