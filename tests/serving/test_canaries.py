@@ -14,9 +14,9 @@ from riskmodel.workspace import Workspace
 from serving.observing import configure_logging
 from serving.store.weeks import Store, publish_week
 from serving.week import TestShown
+from tests.serving.api.test_kept_scores import bearer, keeping
 from tests.serving.conftest import MONDAY, Place, entered
 from tests.serving.store.lists import student, week
-from tests.serving.test_kept_scores import bearer, keeping
 
 GRADE = 3.1415926
 NAME = "Kwikstaart van Kanariewijk"
@@ -39,6 +39,7 @@ def test_nothing_of_anybody_is_in_a_log_line_or_a_metric(place: Place, tmp_path:
     with redirect_stderr(output), redirect_stdout(output):
         configure_logging()
         logging.getLogger().setLevel(logging.DEBUG)
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         try:
             settings = place.settings(store_url=workspace.store_url, keys_file=workspace.keys, audit_heads=workspace.audit_heads)
             with entered(settings) as client:

@@ -24,8 +24,8 @@ from serving.store.rights import object_to_scores
 from serving.store.tables import Student
 from serving.store.weeks import Store, invited_students, latest_week, now
 from serving.telling import TEXTS
+from tests.serving.api.test_kept_scores import bearer, keeping
 from tests.serving.conftest import MONDAY, Place, entered, let_in
-from tests.serving.test_kept_scores import bearer, keeping
 
 KEY = b"k" * 32
 
