@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from riskmodel.scoring import NOT_SCORED
 from serving.languages import LANGUAGES
 from serving.store.audit import events_about
 from serving.store.keys import Keys
 from serving.store.people import STUDENT, Details, details_of, find_person
-from serving.store.tables import Objection, Person, Score, Student
+from serving.store.tables import Objection, Person, Run, RunStudent, Score, Student
 from serving.store.weeks import coaches_of
 
 _HERE = Path(__file__).parent / "texts"
@@ -53,6 +54,7 @@ def all_held(session: Session, keys: Keys, student_id: str, language: str) -> li
         found["identity"] = [_identity(details, texts)]
         found["lists"] = _lists(session, keys, person, details, texts, language)
         found["scores"] = _scores(session, person, details, texts, language)
+        found["runs"] = _runs(session, person, details, texts, language)
     if person is not None:
         query = select(Objection).where(Objection.person_id == person.id).order_by(Objection.id)
         found["objections"] = [
@@ -144,3 +146,20 @@ def _scores(session: Session, person: Person, details: Details, texts: dict[str,
             )
         )
     return rows
+
+
+def _runs(session: Session, person: Person, details: Details, texts: dict[str, Any], language: str) -> list[dict[str, str]]:
+    query = select(RunStudent, Run).join(Run).where(RunStudent.person_id == person.id).order_by(RunStudent.run_seq)
+    return [
+        _row(
+            texts,
+            at=_moment(run.made_at),
+            programme=place.programme,
+            cohort=place.cohort,
+            rank=None if place.rank is None else str(place.rank),
+            not_scored=None if place.not_scored is None else NOT_SCORED[place.not_scored][language],
+            unusual="; ".join(place.unusual.get(language, ())) or None,
+            enrolments=details.enrolments.get(place.enrolment),
+        )
+        for place, run in session.execute(query)
+    ]

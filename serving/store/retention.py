@@ -22,6 +22,8 @@ from serving.store.tables import (
     LoginSession,
     Objection,
     Person,
+    Run,
+    RunStudent,
     Score,
     StandIn,
     Student,
@@ -39,7 +41,7 @@ class Periods(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scores: int = Field(default=730, gt=0, description="Scores, from when they were given.")
+    scores: int = Field(default=730, gt=0, description="Scores and runs over cohorts, from when they were given and ended.")
     lists: int = Field(default=730, gt=0, description="Published lists with what was shown on them, from the day of the list.")
     people: int = Field(default=730, gt=0, description="Names and enrolments, from the last list or score that a student was in.")
     sessions: int = Field(default=90, gt=0, description="Log-ins, stand-ins and tokens, from their end.")
@@ -52,11 +54,12 @@ class Expired:
 
     Attributes
     ----------
-    scores, lists, places, people, sessions, audit : int
+    scores, runs, lists, places, people, sessions, audit : int
         `places` are those of students on the lists; `people` are students of whom nothing else is held any more.
     """
 
     scores: int
+    runs: int
     lists: int
     places: int
     people: int
@@ -86,15 +89,22 @@ def _bounds(periods: Periods, at: dt.datetime) -> _Bounds:
     )
 
 
+def _still_there(bound: dt.datetime) -> ColumnElement[bool]:
+    """Say which runs go on, or ended after a moment."""
+    return Run.ended_at.is_(None) | (Run.ended_at >= bound)
+
+
 def _gone(bounds: _Bounds) -> Select[Any]:
     """Give the people in no score and on no list that stays, whose last mention is longer ago than their own period."""
     recent = min(bounds.scores, bounds.people), min(bounds.lists, bounds.people.date())
     scored = select(Score.person_id).where(Score.at >= recent[0])
     listed = select(Student.person_id).join(Week).where(Week.on >= recent[1])
+    ran = select(RunStudent.person_id).join(Run).where(_still_there(recent[0]))
     return select(Person.id).where(
         Person.sealed_details.is_not(None),
         Person.id.not_in(scored),
         Person.id.not_in(listed),
+        Person.id.not_in(ran),
         # Somebody who objected before any list held them is kept for as long as others are.
         Person.id.not_in(select(Objection.person_id).where(Objection.begun_at >= bounds.people)),
     )
@@ -126,6 +136,7 @@ def expired(session: Session, periods: Periods, at: dt.datetime) -> Expired:
     old = select(Week.id).where(Week.on < bounds.lists)
     return Expired(
         scores=count(select(Score.id).where(Score.at < bounds.scores)),
+        runs=count(select(Run.seq).where(~_still_there(bounds.scores))),
         lists=count(old),
         places=count(select(Student.id).where(Student.week_id.in_(old))),
         people=count(_gone(bounds)),
@@ -149,6 +160,7 @@ def remove_expired(store: Store, periods: Periods, *, actor: str, at: dt.datetim
         found = expired(session, periods, at)
         people = list(session.scalars(_gone(bounds)))
         session.execute(delete(Score).where(Score.at < bounds.scores))
+        session.execute(delete(Run).where(~_still_there(bounds.scores)))
         session.execute(delete(Week).where(Week.on < bounds.lists))
         session.execute(delete(Withdrawn).where(Withdrawn.on < bounds.lists))
         for table, past in _ended_sessions(bounds):
@@ -159,7 +171,7 @@ def remove_expired(store: Store, periods: Periods, *, actor: str, at: dt.datetim
 
 
 def _forget(session: Session, people: list[str]) -> None:
-    for table in (Score, Withdrawn, Student):
+    for table in (Score, RunStudent, Withdrawn, Student):
         session.execute(delete(table).where(table.person_id.in_(people)))
     # Who objected or was erased keeps a digest, so that the next export finds them as they wished.
     barred = select(Barred.person_id).where(Barred.person_id.in_(people))

@@ -25,7 +25,7 @@ from serving.store.audit import Event, hold, record
 from serving.store.changes import withdraw
 from serving.store.keys import Keys
 from serving.store.people import STUDENT, Details, details_of, erase, find_person, sealed
-from serving.store.tables import AuditEvent, Barred, Objection, Person, Score, Student, Week
+from serving.store.tables import AuditEvent, Barred, Objection, Person, RunStudent, Score, Student, Week
 
 NOTES_NAME = "rights-notes.jsonl"
 _WITHDRAWN = "withdrawn"
@@ -305,6 +305,7 @@ def erase_student(
 
 def _destroy(session: Session, keys: Keys, person: Person, listed: str, at: dt.datetime) -> tuple[int, int]:
     scores = session.execute(delete(Score).where(Score.person_id == person.id)).rowcount  # type: ignore[attr-defined]
+    session.execute(delete(RunStudent).where(RunStudent.person_id == person.id))
     rows = session.scalars(select(Student).where(Student.person_id == person.id)).all()
     withdraw(session, [(person.id, row.enrolment, row.week.on) for row in rows if row.invited], at)
     for row in rows:

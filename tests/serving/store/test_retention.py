@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from serving.access.scopes import Role
 from serving.access.sessions import Person as Visitor
 from serving.access.sessions import begin
-from serving.store.people import STUDENT, find_person
+from serving.store.people import ENROLMENT, STUDENT, find_person
 from serving.store.retention import Expired, Periods, expired, remove_expired
-from serving.store.rights import Why, barred_students, object_to_scores
-from serving.store.tables import Person, Week
+from serving.store.rights import Why, barred_students, erase_student, object_to_scores
+from serving.store.tables import Person, Run, RunStudent, Student, Week
 from serving.store.traces import rewrite
 from serving.store.weeks import Store, invited_students, latest_week, publish_week
+from serving.telling import all_held
 from tests.serving.store.lists import MONDAY, student, week
 
 OLD, NEW = MONDAY - dt.timedelta(days=800), MONDAY
@@ -39,6 +40,46 @@ def filled(store: Store) -> None:
     publish_week(store, week(student(1), student(3), on=NEW), actor="test")
 
 
+def ran(store: Store, number: int, ended: dt.datetime | None) -> None:
+    """Put a run into the store that holds one student."""
+    with Session(store.engine) as session, session.begin():
+        told = session.scalars(sa.select(Student).where(Student.enrolment == store.keys.digest(ENROLMENT, f"e-canary-{number}"))).first()
+        assert told is not None
+        run = Run(
+            id=f"run-{number}", caller="c", sealed_actor=store.keys.seal("c"), body="b", on=OLD, state="done", step="done", done=1, left_out=0,
+            beat=0, attempts=1, made_at=ended or AT, ended_at=ended,
+        )  # fmt: skip
+        session.add(run)
+        session.flush()
+        session.add(
+            RunStudent(
+                run_seq=run.seq, place=0, person_id=told.person_id, enrolment=told.enrolment, cohort="2026", programme="P", unusual={}, not_scored="left"
+            )
+        )  # fmt: skip
+
+
+def test_a_run_goes_with_its_students_once_it_ended_long_ago(store: Store) -> None:
+    filled(store)
+    ran(store, 1, dt.datetime.combine(OLD, dt.time()))
+    ran(store, 3, AT)
+    assert removing(store).runs == 1
+    with store.session() as session:
+        assert session.scalars(sa.select(Run.id)).all() == ["run-3"]
+        assert len(session.scalars(sa.select(RunStudent.run_seq)).all()) == 1
+
+
+def test_a_student_who_is_erased_stands_in_no_run(store: Store) -> None:
+    filled(store)
+    ran(store, 3, AT)
+    with store.session() as session:
+        (section,) = [each for each in all_held(session, store.keys, "s-canary-3", "en") if each.title == "Runs over whole cohorts"]
+    assert section.rows[0]["intake"] == "2026"
+    with Session(store.engine) as session, session.begin():
+        erase_student(session, store.keys, "s-canary-3", actor="officer", at=AT, why="asked")
+    with store.session() as session:
+        assert not session.scalars(sa.select(RunStudent.run_seq)).all()
+
+
 def removing(store: Store) -> Expired:
     return remove_expired(store, PERIODS, actor="operator", at=AT)
 
@@ -56,7 +97,7 @@ def test_each_kind_goes_by_its_own_period_and_what_is_within_it_stays(store: Sto
         assert [each.name for each in invited_students(session, store.keys, newest, None)] == ["Noor Kanarie 1", "Noor Kanarie 3"]
         assert find_person(session, store.keys, "s-canary-2") is None
         left = expired(session, PERIODS, AT)
-    assert left == Expired(0, 0, 0, 0, 0, 0)
+    assert left == Expired(0, 0, 0, 0, 0, 0, 0)
     assert removing(store) == left
 
 
