@@ -25,6 +25,7 @@ _TAGS = [
     {"name": "scores", "description": "Score students that the caller brings along."},
     {"name": "score runs", "description": "Have a whole cohort scored by a worker, and read what came of it."},
     {"name": "students", "description": "What is held of one student."},
+    {"name": "rights", "description": "What is held of a student, objection, erasure, and who saw them."},
     {"name": "invitations", "description": "Who was invited, to whom they were routed, and why."},
     {"name": "models", "description": "What serves, what it learnt from, and what it looks at."},
     {"name": "health", "description": "Whether the service lives, and how it fares."},

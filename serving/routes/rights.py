@@ -25,7 +25,7 @@ from serving.telling import TEXTS, Section, all_held, who_saw
 router = APIRouter(prefix="/v1", tags=["rights"])
 StudentId = Annotated[str, Path(min_length=1, max_length=200, examples=["s26000123"])]
 Handler = Annotated[Principal, Depends(Allow(Scope.RIGHTS_HANDLE))]
-AcceptLanguage = Annotated[str | None, Header()]
+AcceptLanguage = Annotated[str | None, Header(description="nl or en, for what the student is told.", examples=["nl"])]
 _WHY = "asked by the student"
 
 

@@ -99,7 +99,7 @@ def test_another_language_is_chosen_on_the_page(page: Page, address: str) -> Non
 def test_the_documentation_of_the_api_works_from_files_of_our_own(page: Page, address: str) -> None:
     page.goto(f"{address}/docs")
     expect(page.get_by_text("/v1/scores")).to_be_visible(timeout=15_000)
-    page.locator(".opblock-post .opblock-summary").click()
+    page.locator("#operations-scores-scores .opblock-summary").click()
     expect(page.get_by_text("Answer, per student, the probability")).to_be_visible()
 
 

@@ -42,5 +42,5 @@ def test_the_page_is_whole_accessible_and_alone(
     assert found == []
     assert not wide
     assert asked == [path.as_uri()]
-    assert titles == 8
+    assert titles == 9
     assert told.endswith("leave@<b>2")

@@ -117,10 +117,10 @@ def test_the_probability_of_being_invited_is_what_lots_give_over_many_days(talks
         }
     )
     policy = Policy(talks_per_coach=talks, by_chance_share=0.2, lottery_band=0.5)
-    days = [MONDAY + dt.timedelta(days=day) for day in range(150)]
+    days = [MONDAY + dt.timedelta(days=day) for day in range(80)]
     lists = [route(frame, COACHES, policy, day).rows for day in days]
     happened = np.mean([each["invited"].to_numpy(dtype=float) for each in lists], axis=0)
-    assert happened == pytest.approx(lists[0]["chance_of_invitation"].to_numpy(), abs=0.16)
+    assert happened == pytest.approx(lists[0]["chance_of_invitation"].to_numpy(), abs=0.2)
 
 
 def moves(rows: pd.DataFrame) -> int:

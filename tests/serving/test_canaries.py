@@ -39,7 +39,7 @@ def test_nothing_of_anybody_is_in_a_log_line_or_a_metric(place: Place, tmp_path:
     with redirect_stderr(output), redirect_stdout(output):
         configure_logging()
         logging.getLogger().setLevel(logging.DEBUG)
-        logging.getLogger("httpx").setLevel(logging.WARNING)
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
         try:
             settings = place.settings(store_url=workspace.store_url, keys_file=workspace.keys, audit_heads=workspace.audit_heads)
             with entered(settings) as client:

@@ -299,6 +299,7 @@ def test_a_call_that_cannot_be_meant_is_refused_before_any_work(
 WINDOWS = Recipe.model_validate({"family": "logistic", "search": {"recent_days": [7, 14, 21]}})
 
 
+@pytest.mark.slow
 def test_what_counts_as_recent_is_searched_resumed_and_goes_into_training(
     place: Path, tmp_path: Path, workspace_at: Callable[[Path], Workspace]
 ) -> None:

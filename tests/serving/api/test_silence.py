@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
@@ -28,6 +29,8 @@ from tests.client.conftest import free_port
 from tests.serving.api.conftest import client, postgres, url
 from tests.serving.conftest import Place
 from tests.serving.test_scores import request
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["client", "postgres", "url"]
 GRADE, NUMBER, NAME = 3.14159, "canary-number", "Canary van der Canarie"

@@ -20,6 +20,8 @@ from serving.settings import Settings
 from serving.store.schema import Patience, connect
 from tests.serving.reliability.conftest import serving_at, timed, token_of, until_answered
 
+pytestmark = pytest.mark.slow
+
 BOUND = 8.0  # the settings say half a second; a machine that has other things to do takes longer
 AT_ONCE = 24
 

@@ -33,6 +33,8 @@ from tests.serving.conftest import Place
 from tests.serving.reliability.conftest import serving_at, timed, token_of, until_answered
 from tests.serving.store.conftest import postgres, store, store_url  # noqa: F401
 
+pytestmark = pytest.mark.slow
+
 NOON = dt.datetime(2026, 11, 2, 12, 0)
 HOUR = dt.timedelta(hours=1)
 

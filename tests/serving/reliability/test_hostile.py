@@ -19,6 +19,8 @@ from tests.serving.reliability.conftest import READY, serving_at, timed, token_o
 from tests.serving.reliability.hostile import STRINGS, hostile
 from tests.serving.test_scores import request as raw_request
 
+pytestmark = pytest.mark.slow
+
 MORE_MB = 150
 MOST_SECONDS = 10.0
 

@@ -20,6 +20,8 @@ from tests.serving.conftest import Place
 from tests.serving.reliability.conftest import token_of
 from tests.serving.test_scores import request as raw_request
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 CONNECTIONS, MANY = 32, 50
 FEATURES, ROWS, BATCH = 0, 1, 2
