@@ -53,7 +53,7 @@ def gather(workspace: Workspace, target: str, alias: str) -> tuple[RiskModel, Ru
         fitted_by=run.data.tags.get("mlflow.user", ""),
         gates=_gates(mlflow, run),
         landmark=_first_landmark(trained.data.params.get("policy.promote_at", "")),
-        fairness=_fairness(workspace, target, model.version),
+        fairness=audit_of(workspace, target, model.version),
     )
 
 
@@ -78,7 +78,7 @@ def _first_landmark(told: str) -> int | None:
     return int(days[0]) if isinstance(days, list | tuple) and days else None
 
 
-def _fairness(workspace: Workspace, target: str, version: str) -> dict[str, Any] | None:
+def audit_of(workspace: Workspace, target: str, version: str) -> dict[str, Any] | None:
     """Give the audit's aggregates of this very version, or None."""
     path = Path(workspace.folder) / "fairness" / f"{target}-{version}.json"
     try:

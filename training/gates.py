@@ -1,8 +1,8 @@
-"""The gates that a challenger passes or not: it must find more leavers than what schools do by hand, beyond chance."""
+"""The gates that a challenger passes or not: it must find more leavers than what schools do by hand, beyond chance, and keep to the policy's bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +14,15 @@ RULES = {"first_test": "the first-test rule", "prior_education": "prior educatio
 
 @dataclass(frozen=True)
 class Gate:
-    """One comparison: at a landmark, against one rule.
+    """One comparison at a landmark, against a rule or a bound.
 
     Attributes
     ----------
     landmark : int
     rule : str
-        'first_test', 'prior_education' or 'lot'.
+        'first_test', 'prior_education' or 'lot'; or 'calibration', 'programmes', 'champion', 'explanations', 'data' or 'groups'.
     passed : bool or None
-        None where the rule does not exist at that landmark.
+        None where there is nothing to compare with.
     words : str
         The comparison in a sentence.
     """
@@ -35,11 +35,22 @@ class Gate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All gates of one target."""
+    """All gates of one target.
+
+    Attributes
+    ----------
+    target : str
+    gates : tuple of Gate
+    reason : str
+        Why it is refused; empty where it passed.
+    because : str
+        Why one failed gate was overridden; empty where none was.
+    """
 
     target: str
     gates: tuple[Gate, ...]
     reason: str
+    because: str = ""
 
     @property
     def passed(self) -> bool:
@@ -51,10 +62,12 @@ class Verdict:
         signs = {True: "passed ", False: "refused", None: "  -    "}
         lines = [f"  {signs[gate.passed]} {gate.words}" for gate in self.gates]
         ending = "may become champion" if self.passed else f"refused: {self.reason}"
+        if self.because:
+            ending += f", though one gate refuses it, because: {self.because}"
         return "\n".join([f"{self.target}:", *lines, f"  {ending}"])
 
 
-def judge(target: str, measured: Mapping[str, Any], policy: Policy) -> Verdict:
+def judge(target: str, measured: Mapping[str, Any], policy: Policy, examined: Sequence[Gate] = (), because: str = "") -> Verdict:
     """Hold what was measured on the test cohort against the gates.
 
     Parameters
@@ -64,12 +77,16 @@ def judge(target: str, measured: Mapping[str, Any], policy: Policy) -> Verdict:
         Per landmark (as text) what `riskmodel.measuring.measure` gave; empty where no cohort was held out.
     policy : Policy
         Names the landmarks and the capacity.
+    examined : sequence of Gate
+        What `training.examining.examine` gave.
+    because : str
+        Why a failed gate is to be overridden; it overrides one and never more, and never that there is no signal at all.
 
     Returns
     -------
     Verdict
         Passed when, at every landmark named, the model finds more leavers than each rule that exists there, with more than
-        `BEYOND_CHANCE` confidence on the same students.
+        `BEYOND_CHANCE` confidence on the same students, and no other gate refuses it.
     """
     if not measured:
         return Verdict(target, (), "no cohort was held out, so nothing was measured; a second closed cohort is needed.")
@@ -84,17 +101,24 @@ def judge(target: str, measured: Mapping[str, Any], policy: Policy) -> Verdict:
     if capacity != policy.capacity_share:
         then, now = f"{100 * capacity:g} %", f"{100 * policy.capacity_share:g} %"
         return Verdict(target, (), f"it was measured with talks for {then} of the students, and policy.toml now says {now}; train again.")
-    gates = [_gate(day, rule, measured[str(day)]) for day in policy.promote_at for rule in RULES]
+    gates = [*(_gate(day, rule, measured[str(day)]) for day in policy.promote_at for rule in RULES), *examined]
     if not any(gate.passed for gate in gates if gate.rule == "lot"):
         return Verdict(target, tuple(gates), "no usable signal: the model finds no more leavers than a lot would, beyond chance.")
     failed = [gate for gate in gates if gate.passed is False]
+    if len(failed) == 1 and because:
+        return Verdict(target, tuple(gates), "", because)
     if failed:
-        return Verdict(
-            target,
-            tuple(gates),
-            "; ".join(f"at day {gate.landmark} it does not beat {RULES[gate.rule]} beyond chance" for gate in failed) + ".",
-        )
+        reason = "; ".join(_why(gate) for gate in failed) + "."
+        if because:
+            reason += f" --because overrides one gate, and {len(failed)} refuse."
+        return Verdict(target, tuple(gates), reason)
     return Verdict(target, tuple(gates), "")
+
+
+def _why(gate: Gate) -> str:
+    if gate.rule in RULES:
+        return f"at day {gate.landmark} it does not beat {RULES[gate.rule]} beyond chance"
+    return gate.words.rstrip(".")
 
 
 def _gate(day: int, rule: str, figures: Mapping[str, Any]) -> Gate:

@@ -13,13 +13,15 @@ from riskmodel.contract.definition import read_definition
 from riskmodel.errors import DataFault
 from riskmodel.landmarks import LandmarkFrames, landmark_frames
 from riskmodel.model import RiskModel, with_measured
-from riskmodel.policy import read_policy
+from riskmodel.policy import Policy, read_policy
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
 from training.alone import only_change
+from training.document import audit_of
 from training.environment import MADE_FROM, made_from
-from training.gates import Verdict, judge
+from training.examining import examine
+from training.gates import Gate, Verdict, judge
 from training.tracking import (
     CHALLENGER,
     CHAMPION,
@@ -45,7 +47,13 @@ class Promotion:
 
 
 def promote(
-    workspace: Workspace, folder: Path | None = None, *, targets: tuple[str, ...] = TARGETS, by: str = "", progress: Progress = silent
+    workspace: Workspace,
+    folder: Path | None = None,
+    *,
+    targets: tuple[str, ...] = TARGETS,
+    by: str = "",
+    because: str = "",
+    progress: Progress = silent,
 ) -> Promotion:
     """Make challengers champion that pass the gates.
 
@@ -61,6 +69,8 @@ def promote(
         Which challengers to judge; each stands for itself.
     by : str
         Who promotes; kept in the registry and in the champions' history.
+    because : str
+        Why one failed gate is overridden; kept in the registry and the card.
     progress : Progress
 
     Returns
@@ -78,12 +88,15 @@ def promote(
     """
     mlflow = open_tracking(workspace)
     with only_change(workspace):
-        return _promote(mlflow, workspace, folder, targets, by, progress)
+        return _promote(mlflow, workspace, folder, targets, by, because, progress)
 
 
-def _promote(mlflow: Any, workspace: Workspace, folder: Path | None, targets: tuple[str, ...], by: str, progress: Progress) -> Promotion:
+def _promote(
+    mlflow: Any, workspace: Workspace, folder: Path | None, targets: tuple[str, ...], by: str, because: str, progress: Progress
+) -> Promotion:
     verdicts: dict[str, Verdict] = {}
     winners: dict[str, _Winner] = {}
+    read = _Read({}, progress)
     for target in targets:
         version = registered_version(mlflow, target, CHALLENGER)
         model = load_registered(mlflow, target, CHALLENGER)
@@ -93,15 +106,63 @@ def _promote(mlflow: Any, workspace: Workspace, folder: Path | None, targets: tu
         if folder is None and not place.is_dir():
             raise DataFault("the data folder is not there.", place=str(place), remedy="Name it: riskmodel promote FOLDER.")
         read_definition(place)  # what would stop the refit is said before anything is judged
-        verdicts[target] = judge(target, model.measured, read_policy(place))
-        keep_verdict(mlflow, target, version.version, verdicts[target].reason, by)
-        if verdicts[target].passed:
-            winners[target] = _Winner(model, place, version.run_id, verdicts[target])
-    champions = _refit(mlflow, winners, by, progress) if winners else {}
+        policy = read_policy(place)
+        verdict = judge(target, model.measured, policy)
+        if verdict.gates:  # what was measured can be judged at all
+            examined = _examined(mlflow, workspace, model, version.version, place, policy, read)
+            verdict = judge(target, model.measured, policy, examined, because)
+        verdicts[target] = verdict
+        keep_verdict(mlflow, target, version.version, verdict.reason, by, verdict.because)
+        if verdict.passed:
+            winners[target] = _Winner(model, place, version.run_id, verdict)
+    champions = _refit(mlflow, winners, by, read, progress) if winners else {}
     serving = publish_champion(workspace.champion, champions, by=by, at=now()) if champions else {}
     for target, champion in champions.items():
         mlflow.MlflowClient().set_registered_model_alias(registered_name(target), CHAMPION, champion.version)
     return Promotion(verdicts, {target: serving[target] for target in champions})
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Data that were read once, with their features; by folder and by how long recent is."""
+
+    found: dict[tuple[Path, int], tuple[Dataset, LandmarkFrames]]
+    progress: Progress
+
+    def of(self, folder: Path, model: RiskModel) -> tuple[Dataset, LandmarkFrames]:
+        """Give the data of a model.
+
+        Raises
+        ------
+        DataFault
+            They changed since it was trained on them.
+        """
+        asked = folder, model.recent_days
+        if asked not in self.found:
+            dataset = load_dataset(folder, progress=self.progress)
+            if dataset.fingerprint != model.facts.fingerprint:
+                raise DataFault(
+                    "the data changed since the challenger was trained on them.", place=str(folder), remedy="Train again, then promote."
+                )
+            dataset = dataset.with_recent(model.recent_days)
+            self.found[asked] = dataset, landmark_frames(dataset, progress=self.progress)
+        return self.found[asked]
+
+
+def _examined(mlflow: Any, workspace: Workspace, model: RiskModel, number: str, folder: Path, policy: Policy, read: _Read) -> list[Gate]:
+    dataset, labelled = read.of(folder, model)
+    tested = {day: frame[frame["cohort"] == model.facts.tested_on] for day, frame in labelled.frames.items()}
+    return examine(
+        model,
+        load_registered(mlflow, model.target, CHAMPION),
+        tested,
+        policy.promote_at,
+        policy.capacity_share,
+        policy.gates,
+        explanation_error=explanation_error(model, tested),
+        warnings=len(dataset.report.warnings),
+        audit=audit_of(workspace, model.target, number),
+    )
 
 
 @dataclass(frozen=True)
@@ -112,23 +173,11 @@ class _Winner:
     verdict: Verdict
 
 
-def _refit(mlflow: Any, winners: Mapping[str, _Winner], by: str, progress: Progress) -> dict[str, RiskModel]:
+def _refit(mlflow: Any, winners: Mapping[str, _Winner], by: str, read: _Read, progress: Progress) -> dict[str, RiskModel]:
     """Fit each winner's recipe on all closed cohorts, log it, and give the models with their versions."""
     champions = {}
-    read: dict[tuple[Path, int], tuple[Dataset, LandmarkFrames]] = {}
     for target, winner in winners.items():
-        asked = winner.folder, winner.model.recent_days
-        if asked not in read:
-            dataset = load_dataset(winner.folder, progress=progress)
-            if dataset.fingerprint != winner.model.facts.fingerprint:
-                raise DataFault(
-                    "the data changed since the challenger was trained on them.",
-                    place=str(winner.folder),
-                    remedy="Train again, then promote.",
-                )
-            dataset = dataset.with_recent(winner.model.recent_days)
-            read[asked] = dataset, landmark_frames(dataset, progress=progress)
-        dataset, labelled = read[asked]
+        dataset, labelled = read.of(winner.folder, winner.model)
         closed = dataset.definition.closed_cohorts
         recipe, tested = winner.model.recipe, winner.model.facts.tested_on
         fitted = fit_targets(dataset, labelled, recipe, closed, tested, targets=(target,), progress=progress)[target]
@@ -148,7 +197,7 @@ def _refit(mlflow: Any, winners: Mapping[str, _Winner], by: str, progress: Progr
             mlflow.log_metric("explanation_error", error)
             mlflow.log_text(winner.verdict.told() + "\n", "gates.txt")
             number = log_model(mlflow, fitted, labelled.frames[fitted.landmarks[-1]])
-            keep_verdict(mlflow, target, number, winner.verdict.reason, by)
+            keep_verdict(mlflow, target, number, winner.verdict.reason, by, winner.verdict.because)
         champions[target] = replace(fitted, version=number)
     progress(1, 1, "promoted")
     return champions

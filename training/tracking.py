@@ -127,7 +127,7 @@ def now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def keep_verdict(mlflow: Any, target: str, number: str, reason: str, by: str) -> None:
+def keep_verdict(mlflow: Any, target: str, number: str, reason: str, by: str, because: str = "") -> None:
     """Keep with a registered version whether it passed the gates, who asked, and when.
 
     Parameters
@@ -139,6 +139,8 @@ def keep_verdict(mlflow: Any, target: str, number: str, reason: str, by: str) ->
     reason : str
         Why it was refused; empty where it passed.
     by : str
+    because : str
+        Why one failed gate was overridden; empty where none was.
     """
     client, name = mlflow.MlflowClient(), registered_name(target)
     for key, value in {"gates": "refused" if reason else "passed", "gates_by": by, "gates_at": now()}.items():
@@ -147,6 +149,8 @@ def keep_verdict(mlflow: Any, target: str, number: str, reason: str, by: str) ->
         client.set_model_version_tag(name, number, "gates_reason", reason)
     else:
         client.delete_model_version_tag(name, number, "gates_reason")
+    if because:
+        client.set_model_version_tag(name, number, "gates_because", because)
 
 
 def nothing_trained(workspace: Workspace, target: str = "") -> ModelFault:

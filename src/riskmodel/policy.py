@@ -55,6 +55,32 @@ class Rules(BaseModel):
         return self
 
 
+class GateBounds(BaseModel):
+    """What a challenger is held against besides the rules that schools use by hand.
+
+    Attributes
+    ----------
+    calibration_slope : tuple of float
+        Least and most; refused where the whole 95 % interval of the slope lies outside.
+    calibration_intercept : float
+        Most that the log-odds may be off in the mean, either way; the same holds.
+    programme_students : int
+        A programme with fewer students in the test cohort is not looked at by itself.
+    worse_than_champion : float
+        Share of all leavers by which it may find fewer than the champion at capacity; refused where that can't be ruled out.
+    group_difference : float
+        Most by which the shares of leavers reached may differ between groups, as far as chance does not explain it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    calibration_slope: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.7, 1.4)
+    calibration_intercept: Annotated[float, Field(gt=0)] = 0.3
+    programme_students: Annotated[int, Field(ge=20)] = 100
+    worse_than_champion: Annotated[float, Field(ge=0, le=1)] = 0.05
+    group_difference: Annotated[float, Field(gt=0, le=1)] = 0.2
+
+
 class Policy(Rules):
     """The invitation rule of an institution.
 
@@ -70,6 +96,8 @@ class Policy(Rules):
     """What happens to a student whose own coach is full: wait a week, or a colleague of the programme, or then of the academy."""
     valid_from: dt.date | None = None
     valid_until: dt.date | None = None
+    gates: GateBounds = GateBounds()
+    """What a challenger has to keep to before it serves."""
     programme: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """What a programme sets otherwise, by its name."""
 
@@ -103,8 +131,8 @@ class Policy(Rules):
 
     @property
     def version(self) -> str:
-        """Give a short name of what the policy says; the same words give the same name."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:10]
+        """Give a short name of what the policy says of invitations; the same words give the same name."""
+        return hashlib.sha256(self.model_dump_json(exclude={"gates"}).encode()).hexdigest()[:10]
 
 
 def read_policy(folder: Path) -> Policy:

@@ -132,8 +132,9 @@ def evaluate(
 def promote(
     folder: Annotated[Path | None, typer.Argument(help="The data folder; the one trained on by default.")] = None,
     target: Annotated[list[str] | None, _TARGET] = None,
+    because: Annotated[str, typer.Option(help="Why one failed gate is overridden; kept with name and time. Never more than one.")] = "",
 ) -> None:
-    """Make a challenger champion when it beats what schools do by hand, beyond chance.
+    """Make a challenger champion when it beats what schools do by hand, beyond chance, and keeps to the bounds of policy.toml.
 
     Each target stands for itself: one may pass while the other is refused. The exit code is 3 where any that was asked for is refused.
     """
@@ -141,7 +142,7 @@ def promote(
 
     targets = _targets(target)
     with progress() as listener:
-        done = run(workspace(), folder, targets=targets, by=person(), progress=listener)
+        done = run(workspace(), folder, targets=targets, by=person(), because=because, progress=listener)
     for verdict in done.verdicts.values():
         say(verdict.told())
     for name, model in done.serving.items():
