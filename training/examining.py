@@ -100,7 +100,7 @@ def _programmes(model: RiskModel, known: pd.DataFrame, day: int, bounds: GateBou
         drawn = calibrated(y, decision, resamples(own["student_id"].to_numpy(dtype=str), SEED)).intercept
         tail = 0.025 / len(large)
         low, high = np.nanquantile(drawn, [tail, 1 - tail])
-        if not _reaches(float(low), float(high), -bounds.calibration_intercept, bounds.calibration_intercept):
+        if not _reaches(float(low), float(high), -bounds.programme_intercept, bounds.programme_intercept):
             off.append(f"{name} ({calibration_line(y, decision)[1]:+.2f})")
     if not large:
         yield Gate(
@@ -108,7 +108,10 @@ def _programmes(model: RiskModel, known: pd.DataFrame, day: int, bounds: GateBou
         )
         return
     told = f"is off in {', '.join(off)}" if off else "holds in each"
-    words = f"day {day}: the mean risk {told}, of {len(large)} programmes with at least {bounds.programme_students} students."
+    words = (
+        f"day {day}: the mean risk {told}, of {len(large)} programmes with at least {bounds.programme_students} students; "
+        f"at most {bounds.programme_intercept:g} either way."
+    )
     yield Gate(day, "programmes", not off, words)
 
 

@@ -64,6 +64,8 @@ class GateBounds(BaseModel):
         Least and most; refused where the whole 95 % interval of the slope lies outside.
     calibration_intercept : float
         Most that the log-odds may be off in the mean, either way; the same holds.
+    programme_intercept : float
+        The same for the mean of one programme, which moves more from year to year.
     programme_students : int
         A programme with fewer students in the test cohort is not looked at by itself.
     worse_than_champion : float
@@ -75,7 +77,8 @@ class GateBounds(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     calibration_slope: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.7, 1.4)
-    calibration_intercept: Annotated[float, Field(gt=0)] = 0.3
+    calibration_intercept: Annotated[float, Field(gt=0)] = 0.5
+    programme_intercept: Annotated[float, Field(gt=0)] = 0.8
     programme_students: Annotated[int, Field(ge=20)] = 100
     worse_than_champion: Annotated[float, Field(ge=0, le=1)] = 0.05
     group_difference: Annotated[float, Field(gt=0, le=1)] = 0.2

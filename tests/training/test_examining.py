@@ -133,7 +133,7 @@ def promoting(workspace: Path, folder: Path, *more: str) -> int:
 
 
 def test_one_gate_can_be_overridden_with_a_reason_that_is_kept(trained: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, workspace = bounded(trained, tmp_path, "calibration_intercept = 0.3\nprogramme_students = 20\ncalibration_slope = [3.0, 4.0]")
+    folder, workspace = bounded(trained, tmp_path, "programme_students = 20\ncalibration_slope = [3.0, 4.0]")
     policy = folder / "policy.toml"
     policy.write_text(policy.read_text(encoding="utf-8").replace("promote_at", "promote_at = [56]\n# "), encoding="utf-8")
     assert promoting(workspace, folder) == 3
