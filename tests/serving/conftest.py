@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -45,12 +46,20 @@ class Place:
             "champion_folder": self.workspace.champion,
             "store_url": self.workspace.store_url,
             "keys_file": self.workspace.keys,
-            "audit_heads": self.workspace.audit_heads,
+            "audit_heads": self._heads(str(changes.get("store_url", self.workspace.store_url))),
             "secure_cookies": False,
             "demo": True,
             **changes,
         }
         return Settings.model_validate(told)
+
+    def _heads(self, url: str) -> Path:
+        """Give where a store's trail is noted; each store has a folder of its own, as what students asked for is noted there too."""
+        if url == self.workspace.store_url:
+            return self.workspace.audit_heads
+        folder = self.workspace.folder / "others" / hashlib.sha256(url.encode()).hexdigest()[:12]
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / self.workspace.audit_heads.name
 
     @property
     def keys(self) -> Keys:

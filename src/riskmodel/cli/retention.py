@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 retention_app = typer.Typer(help="What is past its time.", no_args_is_help=True)
 _TOLD = {
     "scores": "scores",
+    "runs": "runs over cohorts, with who was in them",
     "lists": "lists",
     "places": "places of students on those lists",
     "people": "students' names and enrolments",
@@ -70,6 +71,6 @@ def apply_retention(periods: Periods, at: dt.datetime) -> Expired:
 
 
 def _say(found: Expired, periods: Periods, what: str) -> None:
-    kept = periods.model_dump() | {"places": periods.lists}
+    kept = periods.model_dump() | {"places": periods.lists, "runs": periods.scores}
     for name, count in found.told().items():
         say(f"{count:>7} {what}: {_TOLD[name]} (kept for {kept[name]} days)")
