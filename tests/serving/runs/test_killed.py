@@ -70,6 +70,7 @@ def one_database(name: str) -> Any:
 
 
 @one_database("sqlite")
+@pytest.mark.slow
 def test_a_run_whose_workers_are_killed_three_times_ends_with_each_student_written_once(service: Service) -> None:
     run = service.begin()
     assert killed_until_done(service, run, 3, seed=1)["state"] == "done"
