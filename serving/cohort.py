@@ -171,8 +171,7 @@ def score_cohort(
     fingerprint = dataset.fingerprint
     if data is not None and data != fingerprint:
         raise DataChanged("the data changed while they were being scored.", remedy="Begin a new run.")
-    target = read_policy(folder).target
-    explained = target if target in loaded else next(iter(loaded))
+    explained = read_policy(folder).target_among(loaded)
     scored = score_dataset(dataset, loaded, on, ranked_by=explained, progress=progress)
     told = {name: tellers(model, dataset.definition, list(words.values())) for name, model in loaded.items()}
     order = [(identity, True, place) for place, identity in enumerate(scored.rows["enrolment_id"])]

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from riskmodel.errors import RiskModelError
 from serving.access.principal import Principal
-from serving.access.scopes import MACHINES, Scope
+from serving.access.scopes import MACHINES
 from serving.store.tables import Token
 
 PREFIX = "rmt"
@@ -136,8 +136,3 @@ def revoke_token(session: Session, name: str, at: dt.datetime) -> None:
 def list_tokens(session: Session) -> Sequence[Token]:
     """Give every token, newest first; none of their secrets is known."""
     return session.scalars(select(Token).order_by(Token.made_at.desc())).all()
-
-
-def scopes_for_machines() -> list[Scope]:
-    """Give what a machine's token may hold, in a fixed order."""
-    return sorted(MACHINES)

@@ -11,7 +11,7 @@ from riskmodel.contract.dataset import Dataset
 from riskmodel.errors import DataFault
 from riskmodel.explain.words import Language
 from riskmodel.progress import Progress, silent
-from riskmodel.routing.candidates import enrolled_features
+from riskmodel.routing.candidates import enrolled_features, nobody_enrolled
 
 STATUS = {
     -1.0: {"nl": "gemist", "en": "missed"},
@@ -55,11 +55,7 @@ def first_test_list(dataset: Dataset, on: dt.date, language: Language, progress:
     if dataset.objectors is not None:  # the rule reads no model, so it stays for who objected to being scored
         features = pd.concat([features, enrolled_features(dataset, dataset.objectors, on)], ignore_index=True)
     if features.empty:
-        raise DataFault(
-            f"nobody is in the first {dataset.definition.last_day} days on {on.isoformat()}.",
-            place=str(dataset.folder),
-            remedy="Choose another date, or deliver the current cohort.",
-        )
+        raise nobody_enrolled(dataset, on)
     rows = features[["enrolment_id", "student_id", "cohort", "programme"]].copy()
     rows["day"] = features["cut_day"].astype("int64")
     words = {status: told[language] for status, told in STATUS.items()}

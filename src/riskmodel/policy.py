@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -126,6 +127,10 @@ class Policy(Rules):
         except ValidationError as error:
             told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
             raise ValueError(f"programme {programme!r}: {told}") from None
+
+    def target_among(self, known: Collection[str]) -> str:
+        """Give the target that ranks: the policy's own where it is known or nothing is, else the first that is."""
+        return self.target if self.target in known or not known else next(iter(known))
 
     @property
     def counts_a_share(self) -> bool:

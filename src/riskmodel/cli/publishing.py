@@ -81,7 +81,7 @@ def publish_week(
     require_writable(workspace.folder)
     policy = read_policy(folder) if policy_file is None else read_policy_file(policy_file)
     dataset = load_dataset(folder, progress=progress)
-    target = policy.target if policy.target in models else next(iter(models))
+    target = policy.target_among(models)
     scored = score_dataset(dataset, models, on, ranked_by=target, progress=progress)
     words = [load_words(language, own_words) for language in LANGUAGES]  # type: ignore[arg-type]
     students = of_scored(dataset, scored, target)

@@ -56,7 +56,7 @@ def route(
     rules = read_policy(folder) if policy is None else read_policy_file(policy)
     place = workspace()
     models = read_champions(place.champion) if current(place.champion) else {}
-    target = rules.target if rules.target in models or not models else next(iter(models))
+    target = rules.target_among(models)
     with progress() as listener:
         dataset = load_dataset(folder, progress=listener)
         students = candidates(dataset, models, target, on, progress=listener)

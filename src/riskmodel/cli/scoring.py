@@ -82,7 +82,7 @@ def score(
     phrases = load_words(language.value, words)
     models = read_champions(workspace().champion)
     policy = read_policy(folder)
-    target = policy.target if policy.target in models else next(iter(models))
+    target = policy.target_among(models)
     with progress() as listener:
         dataset = load_dataset(folder, progress=listener)
         scored = score_dataset(dataset, models, on, ranked_by=target, progress=listener)

@@ -14,6 +14,7 @@ from riskmodel.contract.dataset import Dataset
 from riskmodel.dates import to_epoch_day
 from riskmodel.errors import DataFault
 from riskmodel.features import build_features
+from riskmodel.frames import to_pandas
 from riskmodel.model import RiskModel
 from riskmodel.progress import Progress, silent
 from riskmodel.scoring import LONGEST_AGO, Scored, score_dataset
@@ -74,8 +75,8 @@ def _with_rule(rows: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
 
 
 def _placed(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
-    places = nw.from_native(tables.enrolments.select("enrolment_id", "academy", "coach_id").collect("pandas").to_native())
-    told = places.to_native().drop_duplicates("enrolment_id").set_index("enrolment_id")
+    places = to_pandas(tables.enrolments.select("enrolment_id", "academy", "coach_id"))
+    told = places.drop_duplicates("enrolment_id").set_index("enrolment_id")
     columns = {name: rows["enrolment_id"].map(told[name]).fillna("").astype("str") for name in ("academy", "coach_id")}
     return rows.assign(**columns)
 
@@ -98,12 +99,17 @@ def enrolled_features(dataset: Dataset, tables: Tables, on: dt.date) -> pd.DataF
     return features[features["cut_day"].between(0, dataset.definition.last_day)]
 
 
+def nobody_enrolled(dataset: Dataset, on: dt.date) -> DataFault:
+    """Give the error that says what to do where no student is in the first days on a date."""
+    return DataFault(
+        f"nobody is in the first {dataset.definition.last_day} days on {on.isoformat()}.",
+        place=str(dataset.folder),
+        remedy="Choose another date, or deliver the current cohort.",
+    )
+
+
 def _enrolled(dataset: Dataset, on: dt.date) -> pd.DataFrame:
     features = enrolled_features(dataset, dataset.tables, on)
     if features.empty:
-        raise DataFault(
-            f"nobody is in the first {dataset.definition.last_day} days on {on.isoformat()}.",
-            place=str(dataset.folder),
-            remedy="Choose another date, or deliver the current cohort.",
-        )
+        raise nobody_enrolled(dataset, on)
     return features
