@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from riskmodel.comparison.worth import compare_worth
-from riskmodel.metrics import calibrated, calibration_line, interval, resamples
+from riskmodel.metrics import Interval, calibrated, calibration_line, resamples
 from riskmodel.model import RiskModel
 from riskmodel.policy import GateBounds
 from training.gates import Gate
@@ -38,7 +38,7 @@ def examine(
     Parameters
     ----------
     challenger : RiskModel
-        As it was tested: fitted without the test cohort.
+        As it was tested: fitted without the test cohort, with what was measured on it at each of the days.
     champion : RiskModel or None
     frames : mapping of int to pandas.DataFrame
         Per landmark the features and labels of the test cohort.
@@ -61,7 +61,7 @@ def examine(
     gates = []
     for day in days:
         known = frames[day][frames[day][challenger.target].notna()]
-        gates.append(_calibration(challenger, known, day, bounds))
+        gates.append(_calibration(challenger.measured[str(day)], day, bounds))
         gates += _programmes(challenger, known, day, bounds)
         gates.append(_beside_champion(challenger, champion, known, day, capacity, bounds))
     exact = f"explanations add up to the decision value within {explanation_error:.1e}."
@@ -69,22 +69,25 @@ def examine(
     return [*gates, Gate(days[0], "explanations", True, exact), Gate(days[0], "data", True, checked), _groups(audit, days[0], bounds)]
 
 
-def _calibration(model: RiskModel, known: pd.DataFrame, day: int, bounds: GateBounds) -> Gate:
+def _calibration(figures: Mapping[str, Any], day: int, bounds: GateBounds) -> Gate:
     least, most = bounds.calibration_slope
-    y, decision = known[model.target].to_numpy(dtype=float), model.decision(known, day)
-    if len(np.unique(y)) < 2:
+    slope, intercept = (_told(figures, f"calibration_{name}") for name in ("slope", "intercept"))
+    if slope is None or intercept is None:
         return Gate(day, "calibration", None, f"day {day}: calibration does not exist where all left or nobody did.")
-    slope, intercept = calibration_line(y, decision)
-    drawn = calibrated(y, decision, resamples(known["student_id"].to_numpy(dtype=str), SEED))
-    told_slope, told_intercept = interval(slope, drawn.slope), interval(intercept, drawn.intercept)
-    passed = _reaches(told_slope.low, told_slope.high, least, most) and _reaches(
-        told_intercept.low, told_intercept.high, -bounds.calibration_intercept, bounds.calibration_intercept
+    passed = _reaches(slope.low, slope.high, least, most) and _reaches(
+        intercept.low, intercept.high, -bounds.calibration_intercept, bounds.calibration_intercept
     )
     words = (
-        f"day {day}: calibration slope {slope:.2f} ({told_slope.low:.2f} to {told_slope.high:.2f}), bounds {least:g} to {most:g}; "
-        f"intercept {intercept:+.2f} ({told_intercept.low:+.2f} to {told_intercept.high:+.2f}), at most {bounds.calibration_intercept:g} either way."
+        f"day {day}: calibration slope {slope.value:.2f} ({slope.low:.2f} to {slope.high:.2f}), bounds {least:g} to {most:g}; "
+        f"intercept {intercept.value:+.2f} ({intercept.low:+.2f} to {intercept.high:+.2f}), at most {bounds.calibration_intercept:g} either way."
     )
     return Gate(day, "calibration", passed, words)
+
+
+def _told(figures: Mapping[str, Any], name: str) -> Interval | None:
+    """Give a measured figure with its ends, or None where it does not exist."""
+    found = [figures[f"{name}{end}"] for end in ("", "_low", "_high")]
+    return None if None in found else Interval(*found)
 
 
 def _programmes(model: RiskModel, known: pd.DataFrame, day: int, bounds: GateBounds) -> Iterator[Gate]:

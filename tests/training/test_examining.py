@@ -17,7 +17,8 @@ from riskmodel.cli.main import run
 from riskmodel.contract.dataset import load_dataset
 from riskmodel.families.recipe import Recipe
 from riskmodel.landmarks import LandmarkFrames, landmark_frames
-from riskmodel.model import RiskModel
+from riskmodel.measuring import measure
+from riskmodel.model import RiskModel, with_measured
 from riskmodel.policy import GateBounds
 from riskmodel.workspace import Workspace
 from training.examining import examine
@@ -40,7 +41,9 @@ class Case:
 
     def gates(self, challenger: RiskModel | None = None, champion: RiskModel | None = None, **told: Any) -> dict[str, Gate]:
         told = {"bounds": GateBounds(), "explanation_error": 1e-12, "warnings": 0, "audit": None, **told}
-        found = examine(challenger or self.challenger, champion, self.frames, LANDMARKS[-1:], 0.2, **told)
+        model = challenger or self.challenger
+        measured = {str(day): figures for day, frame in self.frames.items() if (figures := measure(model, frame, day, 0.2))}
+        found = examine(with_measured(model, measured), champion, self.frames, LANDMARKS[-1:], 0.2, **told)
         return {gate.rule: gate for gate in found}
 
 
