@@ -86,3 +86,11 @@ def test_the_worked_example_of_five_students() -> None:
     assert list(result["rank"]) == [1, 4, 2, 3, 5]
     assert result["cut_off"].iloc[0] == pytest.approx(0.5)
     assert result["margin"].iloc[3] == pytest.approx(-0.1)
+
+
+def test_what_a_programme_sets_otherwise_counts_for_its_students_alone_whoever_comes_first() -> None:
+    scored = listing([(place / 20, False) for place in range(20)]).assign(programme=["A", "B"] * 10)
+    policy = Policy.model_validate({"capacity_share": 0.5, "by_chance_share": 0, "programme": {"A": {"by_chance_share": 0.2}}})
+    first = invite(scored, policy, MONDAY)
+    backwards = invite(scored.iloc[::-1], policy, MONDAY).loc[scored.index]
+    pd.testing.assert_frame_equal(first, backwards)

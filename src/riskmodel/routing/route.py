@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,9 +80,9 @@ def invite(scored: pd.DataFrame, policy: Policy, on: dt.date) -> pd.DataFrame:
     pandas.DataFrame
         Same index: rank (0 without a probability), capacity, cut_off, margin, invited and way, as `Routed` tells them.
     """
-    pool = _prepared(scored, policy, on)
+    pool, rules = _prepared(scored, policy, on)
     places = _places(len(pool), policy, policy, None)
-    rows = _told(pool, {_EVERYBODY: np.arange(len(pool))}, {_EVERYBODY: places}, policy, on)
+    rows = _told(pool, {_EVERYBODY: np.arange(len(pool))}, {_EVERYBODY: places}, {_EVERYBODY: policy}, rules, on)
     return rows[["rank", "capacity", "cut_off", "margin", "invited", "way"]].fillna({"rank": 0}).astype({"rank": "int64"})
 
 
@@ -110,15 +111,15 @@ def route(students: pd.DataFrame, coaches: pd.DataFrame, policy: Policy, on: dt.
         The policy does not hold on that day, or leaves no place at all; the numbers are named.
     """
     _require_in_force(policy, on)
-    people = _prepared(students, policy, on)
+    people, rules = _prepared(students, policy, on)
     people["coach_id"] = people["coach_id"].fillna("").astype("str") if "coach_id" in people else ""
-    people["pool"], per_coach = _pools(people, policy)
-    shares = _shares(people[per_coach], coaches, policy)
+    people["pool"], per_coach = _pools(people, rules, policy)
+    shares = _shares(people[per_coach], coaches, rules)
     members = {str(name): np.asarray(rows) for name, rows in people.groupby("pool", sort=True).indices.items()}
-    rules = {name: policy if name == _EVERYBODY else policy.rules_for(people["programme"].iloc[rows[0]]) for name, rows in members.items()}
-    rooms = {name: shares.get(name, {}) if rules[name].talks_per_coach is not None else None for name in members}
-    places = {name: _places(len(rows), rules[name], policy, rooms[name]) for name, rows in members.items()}
-    rows = _told(people, members, places, policy, on)
+    of_pool = {name: policy if name == _EVERYBODY else rules[people["programme"].iloc[rows[0]]] for name, rows in members.items()}
+    rooms = {name: shares.get(name, {}) if of_pool[name].talks_per_coach is not None else None for name in members}
+    places = {name: _places(len(rows), of_pool[name], policy, rooms[name]) for name, rows in members.items()}
+    rows = _told(people, members, places, of_pool, rules, on)
     rows[["talks_with", "how"]] = _given(people, rows, rooms)
     if per_coach.any() and not sum(sum(room.values()) for room in shares.values()):
         raise ConfigurationFault(
@@ -140,7 +141,8 @@ def _require_in_force(policy: Policy, on: dt.date) -> None:
         )
 
 
-def _prepared(students: pd.DataFrame, policy: Policy, on: dt.date) -> pd.DataFrame:
+def _prepared(students: pd.DataFrame, policy: Policy, on: dt.date) -> tuple[pd.DataFrame, dict[str, Rules]]:
+    """Give the students with every column, and the rules of each programme."""
     people = students.copy()
     for name in _BOOLS:
         people[name] = people[name].fillna(False).astype(bool) if name in people else False
@@ -151,14 +153,14 @@ def _prepared(students: pd.DataFrame, policy: Policy, on: dt.date) -> pd.DataFra
     people["probability"] = people.get("probability", math.nan)
     scored = people["probability"].notna()
     people.loc[scored, "rank"] = rank(people.loc[scored, "probability"], lots(people.loc[scored, "enrolment_id"], on)).astype(float)
-    weeks = people["programme"].map({name: policy.rules_for(name).leave_alone_weeks for name in people["programme"].unique()}).astype(float)
-    people["left_alone"] = (people["invited_on"].notna() & ((pd.Timestamp(on) - people["invited_on"]).dt.days < 7 * weeks)).astype(bool)
-    return people
-
-
-def _pools(people: pd.DataFrame, policy: Policy) -> tuple[pd.Series, pd.Series]:
-    """Give each student's pool and whether its places are counted per coach."""
     rules = {name: policy.rules_for(name) for name in people["programme"].unique()}
+    weeks = people["programme"].map({name: each.leave_alone_weeks for name, each in rules.items()}).astype(float)
+    people["left_alone"] = (people["invited_on"].notna() & ((pd.Timestamp(on) - people["invited_on"]).dt.days < 7 * weeks)).astype(bool)
+    return people, rules
+
+
+def _pools(people: pd.DataFrame, rules: dict[str, Rules], policy: Policy) -> tuple[pd.Series, pd.Series]:
+    """Give each student's pool and whether its places are counted per coach."""
     per_coach = people["programme"].map({name: each.talks_per_coach is not None for name, each in rules.items()}).astype(bool)
     grouped = people["programme"].map({name: each.places_per_programme is not None for name, each in rules.items()}).astype(bool)
     own = people["programme"].isin(list(policy.programme))
@@ -173,7 +175,7 @@ def _pools(people: pd.DataFrame, policy: Policy) -> tuple[pd.Series, pd.Series]:
     return pool, per_coach
 
 
-def _shares(people: pd.DataFrame, coaches: pd.DataFrame, policy: Policy) -> dict[str, dict[str, int]]:
+def _shares(people: pd.DataFrame, coaches: pd.DataFrame, rules: dict[str, Rules]) -> dict[str, dict[str, int]]:
     """Share each coach's places out over the pools in which they have students."""
     stated = {} if coaches.empty else pd.to_numeric(coaches.set_index("coach_id")["capacity"], errors="coerce").dropna().to_dict()
     shares: dict[str, dict[str, int]] = {}
@@ -183,7 +185,7 @@ def _shares(people: pd.DataFrame, coaches: pd.DataFrame, policy: Policy) -> dict
         .agg(n=("enrolment_id", "size"), programme=("programme", "first"))
     )
     for coach, pools in counted.groupby(level="coach_id"):
-        usual = max(policy.rules_for(name).talks_per_coach or 0 for name in pools["programme"])
+        usual = max(rules[name].talks_per_coach or 0 for name in pools["programme"])
         places = int(stated.get(coach, usual))
         exact = places * pools["n"].to_numpy() / pools["n"].sum()
         whole = np.floor(exact).astype(int)
@@ -201,17 +203,23 @@ def _places(students: int, rules: Rules, policy: Policy, room: dict[str, int] | 
     return min(students, math.ceil(policy.capacity_share * students))
 
 
-def _told(people: pd.DataFrame, members: dict[str, np.ndarray], places: dict[str, int], policy: Policy, on: dt.date) -> pd.DataFrame:
+def _told(
+    people: pd.DataFrame,
+    members: dict[str, np.ndarray],
+    places: dict[str, int],
+    of_pool: Mapping[str, Rules],
+    rules: dict[str, Rules],
+    on: dt.date,
+) -> pd.DataFrame:
     """Fill every pool, and tell of each student where they stand."""
     size = len(people)
     way, waits_for = np.full(size, "", dtype="U7"), np.full(size, "", dtype="U7")
     chance, cut_off, capacity = np.zeros(size), np.full(size, math.nan), np.zeros(size, dtype=np.int64)
     pool = np.full(size, "", dtype=object)
     programmes, probability = people["programme"].to_numpy(), people["probability"].to_numpy(dtype=float)
-    rules = {name: policy.rules_for(name) for name in set(programmes)}
     columns = _columns(people, [FIRST_TEST in rules[name].always_invite for name in programmes], on)
     for name, rows in members.items() if size else ():
-        selected = select(columns[rows], places[name], rules[programmes[rows[0]]])
+        selected = select(columns[rows], places[name], of_pool[name])
         way[rows] = np.where(selected.waits, "", selected.way)
         waits_for[rows] = np.where(selected.waits, selected.way, "")
         chance[rows], capacity[rows], pool[rows] = selected.chance, places[name], name
