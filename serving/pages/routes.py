@@ -89,6 +89,8 @@ def _meaning(week: Week, students: Sequence[Student], language: str) -> str | No
 def _first_reason(student: Student, language: str) -> str:
     raising = [reason for reason in student.shown["reasons"] if reason["direction"] == "raises" and not reason["context"]]
     if not raising:
+        if student.probability is None:
+            return str(TEXTS[language]["by_rule"])
         return str(TEXTS[language]["by_chance"].split(". ")[0]) + "."
     return str(raising[0]["text"][language])
 

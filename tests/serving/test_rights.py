@@ -19,6 +19,7 @@ from riskmodel.workspace import Workspace
 from serving.access.scopes import Role
 from serving.app import create_app
 from serving.languages import LANGUAGES
+from serving.pages.rendering import TEXTS as TEXTS_OF_PAGES
 from serving.store.audit import Event
 from serving.store.rights import object_to_scores
 from serving.store.tables import Student
@@ -145,6 +146,9 @@ def test_who_objected_is_invited_by_the_first_test_without_a_score_and_their_pag
         page = client.get(f"/students/{found[failed].enrolment_id}", headers={"Accept": "text/html", "Accept-Language": "en"})
         assert page.status_code == 200
         assert "objected to being scored" in page.text
+        assert "Nothing in the data stands out" not in page.text
+        assert "No attendance is registered" not in page.text
+        assert TEXTS_OF_PAGES["en"]["by_rule"] in client.get("/", headers={"Accept": "text/html", "Accept-Language": "en"}).text
         routed = [
             each for each in client.get("/v1/invitations", params={"limit": 500}).json()["invitations"] if each["student_id"] == failed
         ]
