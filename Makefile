@@ -26,7 +26,7 @@ test: $(STAMP) ## the quick tests
 test-all: $(STAMP) ## the quick tests and the long ones
 	@$(PY) scripts/find_browser.py
 	@$(PY) scripts/install.py --spark
-	@$(TEST) -m "not endurance"
+	@HYPOTHESIS_PROFILE=usual $(TEST) -m "not endurance"
 
 endurance: $(STAMP) ## many seeds and long runs
 	@$(PY) scripts/endurance.py

@@ -168,6 +168,7 @@ fit_model(frames, "leave", conftest.MADE_UP_CATALOGUE, conftest.quick_recipe("bl
 """
 
 
+@pytest.mark.slow
 def test_another_process_with_another_hash_seed_and_more_threads_about_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
     code = ELSEWHERE.format(tests=str(Path(__file__).parent), target=str(tmp_path / "elsewhere"))
     environment = os.environ | {"PYTHONHASHSEED": "4711", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}

@@ -212,7 +212,7 @@ def unmoved(data: st.DataObject, backend: str, on: str) -> None:
 
 
 @pytest.mark.parametrize("on", ["landmark", "date"])
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_nothing_known_after_the_day_moves_a_feature_or_who_is_scored(on, data):
     unmoved(data, "pandas", on)

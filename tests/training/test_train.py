@@ -212,6 +212,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_training_asks_nothing_of_the_network_and_prints_nothing_of_mlflow_s(trained: Shop, tmp_path: Path) -> None:
     script = tmp_path / "guarded.py"
     script.write_text(GUARDED, encoding="utf-8")

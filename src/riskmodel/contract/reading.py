@@ -112,13 +112,16 @@ class Unreadable(Exception):
 
 
 def connect(memory_limit: str = "1200MB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB that spills to disk beyond its limit and fetches nothing.
+    """Open an in-memory DuckDB that spills to disk beyond its limit, fetches nothing and can be interrupted.
 
-    Moments with a time zone are read as Dutch dates, so that a file gives the same rows on every machine.
+    Files are read and written by the threads that compute: with DuckDB 2.0's own threads for it an interrupted `COPY` now and then waits for
+    ever (like duckdb/duckdb, issue 23885), and a local disk gains nothing by them. Moments with a time zone are read as Dutch dates, so that a
+    file gives the same rows on every machine.
     """
     spill = Path(tempfile.gettempdir()).as_posix()
     connection = duckdb.connect(
-        ":memory:", config={"memory_limit": memory_limit, "temp_directory": spill, "autoinstall_known_extensions": "false"}
+        ":memory:",
+        config={"memory_limit": memory_limit, "temp_directory": spill, "autoinstall_known_extensions": "false", "async_threads": 0},
     )
     if threads:
         connection.execute(f"SET threads = {int(threads)}")

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from riskmodel.contract.definition import DEFAULT_LANDMARKS
-from riskmodel.contract.reading import literal
+from riskmodel.contract.reading import connect, literal
 from riskmodel.dates import to_epoch_day
 from riskmodel.files import atomic_folder
 from riskmodel.progress import Progress, silent
@@ -307,7 +306,7 @@ def _apportion(total: int, shares: np.ndarray) -> np.ndarray:
 
 
 def _to_csv(folder: Path) -> None:
-    with duckdb.connect(":memory:") as connection:
+    with connect() as connection:
         for path in sorted(folder.glob("*.parquet")):
             target = path.with_suffix(".csv")
             source = literal(path.as_posix())

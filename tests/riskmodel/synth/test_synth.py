@@ -158,6 +158,7 @@ def test_nothing_is_overwritten_and_a_failure_leaves_nothing_half_made(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_in_the_drift_scenario_dropout_rises_from_one_cohort_to_the_next(tmp_path: Path) -> None:
     truth = read(make(tmp_path, students=3000, cohorts=2, scenario="drift", closed=True) / "truth", "truth")
     assert list(truth.groupby("cohort")["dropout"].mean()) == pytest.approx([0.113, 0.146], abs=0.004)

@@ -143,7 +143,7 @@ def test_a_damaged_note_is_told_and_one_cut_short_at_the_end_is_not(tmp_path: Pa
         read_heads(heads)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     counts=st.lists(st.integers(1, 4), min_size=1, max_size=5),
     column=st.sampled_from(["event", "actor", "subject", "why", "code"]),
