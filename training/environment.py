@@ -1,10 +1,11 @@
-"""What a run was made from, apart from its recipe: the data's fingerprints, the policy, libraries, Python, processor and threads."""
+"""What a run was made from, apart from its recipe: the data's fingerprints, how many students, the policy, libraries, Python, processor and threads."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import numpy as np
 
 from riskmodel.contract.dataset import Dataset, part_fingerprints
 from riskmodel.policy import Policy
+from training.left_out import students_of
 from training.tracking import LIBRARIES
 
 MADE_FROM = "made-from.json"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def made_from(dataset: Dataset, policy: Policy) -> dict[str, Any]:
+def made_from(dataset: Dataset, policy: Policy, cohorts: Sequence[str]) -> dict[str, Any]:
     """Give what must be the same for the same bytes to come out again, as plain values.
 
     Parameters
@@ -27,14 +29,18 @@ def made_from(dataset: Dataset, policy: Policy) -> dict[str, Any]:
     dataset : Dataset
     policy : Policy
         Holds the capacity that figures are measured at.
+    cohorts : sequence of str
+        Whom the model was trained and tested on.
 
     Returns
     -------
     dict
-        `data` (SHA-256 per table), `policy` and `environment`.
+        `data` (SHA-256 per table), `students` (how many of the cohorts were read, and how many left out because of their rights), `policy`
+        and `environment`.
     """
     return {
         "data": part_fingerprints(dataset.folder, dataset.definition),
+        "students": students_of(dataset, cohorts),
         "policy": policy.model_dump(mode="json"),
         "environment": environment(),
     }

@@ -193,7 +193,7 @@ def _refit(mlflow: Any, winners: Mapping[str, _Winner], by: str, read: _Read, pr
                     **facts_tags(fitted),
                 }
             )
-            mlflow.log_dict(made_from(dataset, read_policy(winner.folder)), MADE_FROM)
+            mlflow.log_dict(made_from(dataset, read_policy(winner.folder), closed), MADE_FROM)
             mlflow.log_metric("explanation_error", error)
             mlflow.log_text(winner.verdict.told() + "\n", "gates.txt")
             number = log_model(mlflow, fitted, labelled.frames[fitted.landmarks[-1]])

@@ -22,6 +22,7 @@ from riskmodel.progress import Progress, silent
 from riskmodel.tables import TARGETS
 from riskmodel.workspace import Workspace
 from training.environment import MADE_FROM, differences, environment
+from training.left_out import students_of, told_of_rights
 from training.registry import find_version
 from training.tracking import RUN_BY, flat, load_version, open_tracking, registered_name
 from training.train import fit_targets
@@ -52,6 +53,8 @@ class Reproduced:
         Whether the same bytes came out.
     data, parts : tuple of str
         What differs in the data, and in the model; with other data nothing is trained.
+    rights : str
+        How many of the run's students objected or were erased since, where that is why it can't be reproduced, in a sentence.
     notes : tuple of str
         What else differs from then: libraries, Python, processor, threads, files that were not used.
     """
@@ -64,6 +67,7 @@ class Reproduced:
     data: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    rights: str = ""
 
 
 def reproduce(workspace: Workspace, reference: str, folder: Path | None = None, *, progress: Progress = silent) -> Reproduced:
@@ -98,15 +102,35 @@ def reproduce(workspace: Workspace, reference: str, folder: Path | None = None, 
     definition = read_definition(place)
     changed = _changed(kept.get("data", {}), part_fingerprints(place, definition))
     if changed:
-        return replace(told, data=tuple(changed), notes=tuple(notes))
+        return replace(told, data=tuple(changed), notes=tuple(notes), rights=_rights_in_other_files(place, recorded, kept, progress))
     dataset = load_dataset(place, progress=progress)
     if dataset.fingerprint != recorded.facts.fingerprint:
         what = "the data differ; this run kept no fingerprint for each table, so it can't be told in which"
-        return replace(told, data=(what,), notes=tuple(notes))
+        return replace(told, data=(what,), notes=tuple(notes), rights=_rights(dataset, recorded, kept, same_files=False))
+    now, rights = students_of(dataset, _cohorts(recorded)), _rights(dataset, recorded, kept, same_files=True)
+    if kept.get("students", now) != now:
+        return replace(told, data=("not the same students",), notes=tuple(notes), rights=rights)
     champion = "challenger_run" in run.data.tags
     anew = _train(dataset, recorded, None if champion else _capacity(kept, run), progress)
     parts = _parts(recorded, anew)
-    return replace(told, same=not parts, parts=tuple(parts), notes=tuple(notes))
+    return replace(told, same=not parts, parts=tuple(parts), notes=tuple(notes), rights=rights if parts else "")
+
+
+def _cohorts(recorded: RiskModel) -> tuple[str, ...]:
+    return tuple(sorted({*recorded.facts.trained_on, recorded.facts.tested_on} - {""}))
+
+
+def _rights(dataset: Dataset, recorded: RiskModel, kept: Mapping[str, Any], *, same_files: bool) -> str:
+    now = students_of(dataset, _cohorts(recorded))
+    return told_of_rights(kept.get("students", {}), now, same_files=same_files, erased_nowhere=dataset.erased_nowhere)
+
+
+def _rights_in_other_files(folder: Path, recorded: RiskModel, kept: Mapping[str, Any], progress: Progress) -> str:
+    try:
+        dataset = load_dataset(folder, progress=progress)
+    except RiskModelError:  # what is wrong with other data is not the question; that they are others was told
+        return ""
+    return _rights(dataset, recorded, kept, same_files=False)
 
 
 def _version(mlflow: Any, reference: str) -> Any:

@@ -114,7 +114,7 @@ def train(
     targets = _enough(labelled, learnt, targets, recipe, note)
     models = fit_targets(dataset, labelled, recipe, learnt, tested, targets=targets, progress=progress)
     mlflow = open_tracking(workspace, make=True)
-    found = {}
+    found, made = {}, made_from(dataset, policy, closed)
     for place, (target, model) in enumerate(models.items()):
         progress(place, len(models), f"measuring {target}")
         test = {day: frame[frame["cohort"] == tested] for day, frame in labelled.frames.items()} if tested else {}
@@ -125,7 +125,7 @@ def train(
         if tested and max((told["students"] for told in figures.values()), default=SMALL) < SMALL:
             day = shown_days(policy, model.landmarks)[-1]
             curve = curve_of(labelled.frames, dataset.definition, learnt, tested, target, day, recipe)
-        found[target] = replace(_log(mlflow, model, labelled, test, policy, folder, made_from(dataset, policy), by, curve), curve=curve)
+        found[target] = replace(_log(mlflow, model, labelled, test, policy, folder, made, by, curve), curve=curve)
     progress(len(models), len(models), "trained")
     return found
 

@@ -124,6 +124,23 @@ def held_in(tables: Tables, lists: Sequence[Objections]) -> Held:
     return held(to_pandas(tables.enrolments.select("student_id").unique())["student_id"], lists)
 
 
+def erased_nowhere(who: Held, lists: Sequence[Objections]) -> int:
+    """Give how many were erased who stand in none of the tables in which `who` was found; where lists overlap, the longest counts."""
+    return max((len(each.erased - {each.digest(student) for student in who.erased}) for each in lists), default=0)
+
+
+def by_cohort(tables: Tables, who: Held) -> dict[str, Held]:
+    """Give who of some students is left out of which cohort; a cohort of which nobody is left out is missing."""
+    rows = to_pandas(only(tables, who.everyone).enrolments.select("cohort", "student_id").unique())
+    parts = {str(cohort): frozenset(part["student_id"]) for cohort, part in rows.groupby("cohort")}
+    return {cohort: Held(who.objected & part, who.erased & part) for cohort, part in parts.items()}
+
+
+def together(parts: Sequence[Held]) -> Held:
+    """Give everybody of several parts, each student once."""
+    return Held(frozenset().union(*(part.objected for part in parts)), frozenset().union(*(part.erased for part in parts)))
+
+
 def without(tables: Tables, students: frozenset[str]) -> Tables:
     """Give the tables without every row of some students."""
     return _split(tables, students, keep=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.metadata
 import json
 import shutil
@@ -16,6 +17,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from riskmodel.cli import context
 from riskmodel.cli.main import run
 from riskmodel.errors import DataFault, ModelFault
+from riskmodel.objections import Objections, Source, in_force, write_list
 from training.environment import MADE_FROM, differences, environment
 from training.registry import list_models
 from training.reproduce import reproduce
@@ -114,6 +116,56 @@ def test_a_library_that_changed_since_is_no_longer_the_same_bytes_and_named(
     assert code == 1
     assert f"lightgbm: {real('lightgbm')} then, 99.0 now" in out
     assert [line for line in out.splitlines() if "model differs" in line] == ["  the model differs: what it keeps of its making: versions"]
+
+
+@pytest.mark.slow
+def test_students_who_objected_or_were_erased_since_are_counted_as_why_and_nothing_is_trained(
+    promoted: Shop, call: Call, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(promoted.folder, folder)
+    key = Objections(b"k" * 32)
+    objected, *erased = (key.digest(student) for student in ("s2019-0", "s2019-1", "s2019-2", "somebody else"))
+    since = Objections(key.key, frozenset([objected]), frozenset(erased))
+    with in_force(Source(lambda: (since,), lambda _: None)):
+        done = reproduce(promoted.workspace, "leave@challenger", folder)
+    assert (done.same, done.data) == (False, ("not the same students",))
+    assert done.rights == (
+        "3 of the run's 900 students may no longer be read: they objected or were erased since (now 1 objected, 2 erased, 0 then)"
+    )
+    # The next export comes without one of the erased, which is told beside the tables that changed.
+    for name in ("enrolments", "attendance", "results", "outcomes"):
+        table = folder / f"{name}.csv"
+        rows = [line for line in table.read_text(encoding="utf-8").splitlines(keepends=True) if not line.startswith("2019-2,")]
+        table.write_text("".join(rows), encoding="utf-8")
+    write_list(since, folder / "rights.json", dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    told = (folder / "dataset.toml").read_text(encoding="utf-8").replace("[outcome]", '[rights]\nlist = "rights.json"\n\n[outcome]')
+    (folder / "dataset.toml").write_text(told, encoding="utf-8")
+    code, out, err = call("reproduce", "leave@challenger", str(folder))
+    assert code == 1
+    assert "the data differ: enrolments changed" in out
+    assert (
+        "  because of rights: 2 students of its cohorts are left out (now 1 objected, 1 erased, 0 then); "
+        "2 who were erased are in these files no longer, or never; 900 students of its cohorts were read then, 897 are now"
+    ) in out.splitlines()
+    assert out.splitlines()[-1] == "Nothing was trained: other data give another model."
+    assert "fitting" not in err
+
+
+@pytest.mark.slow
+def test_as_many_left_out_as_then_is_the_same_bytes_and_a_run_that_kept_no_counts_says_so(
+    promoted: Shop, record: Path, tmp_path: Path
+) -> None:
+    rewrite(record, lambda told: told.pop("students"))
+    assert reproduce(promoted.workspace, "leave@challenger").same
+    list_of = Objections(b"k" * 32)
+    one = Objections(list_of.key, objected=frozenset([list_of.digest("s2019-1")]))
+    with in_force(Source(lambda: (one,), lambda _: None)):
+        done = reproduce(promoted.workspace, "leave@challenger")
+    assert not done.same
+    assert done.parts
+    assert done.rights.startswith("1 student of its cohorts is left out")
+    assert done.rights.endswith("this run did not keep")
 
 
 def test_a_run_from_before_its_making_was_kept_is_compared_by_its_fingerprint(promoted: Shop, record: Path, tmp_path: Path) -> None:

@@ -98,6 +98,8 @@ def reproduce(
         say(f"  the data differ: {what}")
     for what in done.parts:
         say(f"  the model differs: {what}")
+    if done.rights:
+        say(f"  because of rights: {done.rights}")
     if done.same:
         say("same bytes")
         return

@@ -17,7 +17,7 @@ from riskmodel.contract.definition import FILE_NAME, DatasetDefinition, RecentDa
 from riskmodel.contract.findings import CheckReport
 from riskmodel.contract.reading import connect, files_of, read_as_text
 from riskmodel.frames import to_pandas
-from riskmodel.objections import Held, current, held_in, only, read_list, without
+from riskmodel.objections import Held, by_cohort, current, erased_nowhere, held_in, only, read_list, together, without
 from riskmodel.progress import Progress, silent
 from riskmodel.tables import Frame, Tables
 
@@ -43,6 +43,10 @@ class Dataset:
         The rows of students who objected, apart: no model reads them, but the rule of the first test may. None where nobody did.
     left_out : Held
         Who is not in `tables`, because they objected or were erased.
+    left_out_of : dict of cohort to Held
+        The same by the cohorts that they stand in; a cohort of which nobody is left out is missing.
+    erased_nowhere : int
+        How many were erased who stand in none of the files, or no longer.
     """
 
     folder: Path
@@ -51,6 +55,8 @@ class Dataset:
     report: CheckReport
     objectors: Tables | None = None
     left_out: Held = field(default_factory=Held)
+    left_out_of: dict[str, Held] = field(default_factory=dict)
+    erased_nowhere: int = 0
     _keep: tuple[Any, ...] = field(default=(), repr=False)
 
     @property
@@ -63,6 +69,12 @@ class Dataset:
         if days is None or days == self.definition.recent_days:
             return self
         return replace(self, definition=self.definition.model_copy(update={"recent_days": days}))
+
+    def read_and_left_out(self, cohorts: Sequence[str]) -> tuple[int, Held]:
+        """Give how many students of some cohorts are in the tables, and which are not, because of their rights."""
+        those = self.tables.enrolments.filter(nw.col("cohort").is_in(list(cohorts)))
+        held_back = [self.left_out_of[cohort] for cohort in cohorts if cohort in self.left_out_of]
+        return len(to_pandas(those.select("student_id").unique())), together(held_back)
 
     def outcomes(self) -> pd.DataFrame:
         """Give enrolment_id and outcome of the closed cohorts; empty where there are none."""
@@ -152,10 +164,14 @@ def load_dataset(
     )
     left_out = held_in(tables, lists)
     objectors = only(tables, left_out.objected) if left_out.objected else None
+    left_out_of: dict[str, Held] = {}
     if left_out.everyone:
+        left_out_of = by_cohort(tables, left_out)
         tables = without(tables, left_out.everyone)
         source.told(left_out)
-    return Dataset(folder, definition, tables, report, objectors, left_out, (scratch, connection))
+    return Dataset(
+        folder, definition, tables, report, objectors, left_out, left_out_of, erased_nowhere(left_out, lists), (scratch, connection)
+    )
 
 
 def fingerprint(folder: Path, definition: DatasetDefinition) -> str:
