@@ -17,7 +17,7 @@ from riskmodel.errors import DataFault, ModelFault
 from riskmodel.explain.words import load_words
 from riskmodel.landmarks import landmark_frames
 from riskmodel.listing import Lists, lists_on
-from riskmodel.model import RiskModel, shared_recent_days
+from riskmodel.model import RiskModel
 from riskmodel.policy import Policy, read_policy
 from riskmodel.progress import Progress, silent
 from riskmodel.routing import invite
@@ -43,7 +43,7 @@ def compare(
     cohort: str | None = None,
     progress: Progress = silent,
 ) -> Comparison:
-    """Compare two models of one target.
+    """Compare two models of one target; each looks at features over its own recent weeks.
 
     Parameters
     ----------
@@ -69,8 +69,7 @@ def compare(
         raise ModelFault(
             f"{names[0]} tells '{first.target}' and {names[1]} tells '{second.target}'.", remedy="Compare two models of the same target."
         )
-    recent_days = shared_recent_days((first, second))
-    policy, dataset = read_policy(folder), load_dataset(folder, progress=progress).with_recent(recent_days)
+    policy, dataset = read_policy(folder), load_dataset(folder, progress=progress)
     chosen = _cohort(dataset, cohort) if cohort or on is None else ""
     lists, told = None, None
     programmes: dict[str, Overlap] = {}
@@ -79,7 +78,7 @@ def compare(
     if on is not None:
         pair = {"first": first, "second": second}
         now = lists_on(dataset, pair, on, policy, progress=progress)
-        if now.features.empty:
+        if now.empty:
             raise DataFault(
                 f"nobody could be scored on {on.isoformat()}.", place=str(folder), remedy="Choose a day after the first landmark."
             )
@@ -93,15 +92,19 @@ def compare(
         common = tuple(sorted(set(first.landmarks) & set(second.landmarks)))
         if not common:
             raise ModelFault("these models have no landmark in common.", remedy="Compare models that were trained at the same landmarks.")
-        frames = landmark_frames(dataset, common, (chosen,), progress).frames
+        windows = {
+            days: landmark_frames(dataset.with_recent(days), common, (chosen,), progress).frames
+            for days in {model.recent_days: None for model in models}
+        }
         start = dataset.definition.cohort(chosen).start
         for place, day in enumerate(common):
             progress(place, len(common), f"measuring at day {day}")
-            _require(models, names, frames[day], folder)
-            figures = compare_worth(first, second, frames[day], day, policy.capacity_share)
+            frames = windows[first.recent_days][day], windows[second.recent_days][day]
+            _require(models, names, frames, folder)
+            figures = compare_worth(first, second, frames[0], day, policy.capacity_share, of_second=frames[1])
             if figures is not None:
                 worth[day] = figures
-            at_landmarks[day] = _at_landmark(models, frames[day], day, policy, start + dt.timedelta(days=day))
+            at_landmarks[day] = _at_landmark(models, frames, day, policy, start + dt.timedelta(days=day))
         progress(len(common), len(common), "compared")
     found = Compared(
         names=names, models=models, institution=dataset.definition.name, capacity=policy.capacity_share, on=on, lists=lists,
@@ -121,8 +124,8 @@ def _cohort(dataset: Dataset, asked: str | None) -> str:
     return asked or closed[-1]
 
 
-def _require(models: tuple[RiskModel, RiskModel], names: tuple[str, str], frame: pd.DataFrame, folder: Path) -> None:
-    for name, model in zip(names, models, strict=True):
+def _require(models: tuple[RiskModel, RiskModel], names: tuple[str, str], frames: tuple[pd.DataFrame, pd.DataFrame], folder: Path) -> None:
+    for name, model, frame in zip(names, models, frames, strict=True):
         lacking = [feature for feature in model.catalogue if feature not in frame]
         if lacking:
             raise DataFault(
@@ -137,7 +140,7 @@ def _reasons(dataset: Dataset, pair: Mapping[str, RiskModel], now: Lists) -> Rea
     told = []
     for name, model in pair.items():
         teller = tellers(model, dataset.definition, [words])["en"]
-        told.append(reasons_of(model, teller, now.features, now.rows[name]["landmark"]))
+        told.append(reasons_of(model, teller, now.features[name], now.rows[name]["landmark"]))
     return compare_reasons(told[0], told[1], (now.rows["first"]["invited"], now.rows["second"]["invited"]))
 
 
@@ -147,16 +150,18 @@ def _week_to_week(dataset: Dataset, pair: Mapping[str, RiskModel], now: Lists, p
         before = lists_on(dataset, pair, now.on - WEEK, policy, progress=progress)
     except DataFault:
         return ()
-    if before.features.empty:
+    if before.empty:
         return ()
     return tuple(overlap(before.rows[name], now.rows[name]) for name in pair)
 
 
-def _at_landmark(models: tuple[RiskModel, RiskModel], frame: pd.DataFrame, day: int, policy: Policy, on: dt.date) -> Overlap:
+def _at_landmark(
+    models: tuple[RiskModel, RiskModel], frames: tuple[pd.DataFrame, pd.DataFrame], day: int, policy: Policy, on: dt.date
+) -> Overlap:
     """Compare lists that go by rank alone."""
     by_rank = policy.model_copy(update={"always_invite": (), "by_chance_share": 0.0})
     rows = []
-    for model in models:
+    for model, frame in zip(models, frames, strict=True):
         listed = frame[["enrolment_id"]].assign(probability=model.probability(frame, day))
         rows.append(listed.join(invite(listed, by_rank, on)))
     return overlap(rows[0], rows[1])

@@ -32,6 +32,7 @@ def examine(
     explanation_error: float,
     warnings: int,
     audit: Mapping[str, Any] | None,
+    of_champion: Mapping[int, pd.DataFrame] | None = None,
 ) -> list[Gate]:
     """Examine a challenger.
 
@@ -53,6 +54,8 @@ def examine(
         Warnings of the data check; a folder with faults is refused before.
     audit : mapping or None
         Aggregates that `riskmodel fairness` wrote for this version.
+    of_champion : mapping of int to pandas.DataFrame, optional
+        `frames` with the features that the champion looks at, where its recent weeks are of another length.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def examine(
         known = frames[day][frames[day][challenger.target].notna()]
         gates.append(_calibration(challenger.measured[str(day)], day, bounds))
         gates += _programmes(challenger, known, day, bounds)
-        gates.append(_beside_champion(challenger, champion, known, day, capacity, bounds))
+        gates.append(_beside_champion(challenger, champion, known, (of_champion or frames)[day], day, capacity, bounds))
     exact = f"explanations add up to the decision value within {explanation_error:.1e}."
     checked = "the data passed the check" + (f", with {warnings} kinds of warnings." if warnings else ".")
     return [*gates, Gate(days[0], "explanations", True, exact), Gate(days[0], "data", True, checked), _groups(audit, days[0], bounds)]
@@ -124,7 +127,13 @@ def _reaches(low: float, high: float, least: float, most: float) -> bool:
 
 
 def _beside_champion(
-    challenger: RiskModel, champion: RiskModel | None, known: pd.DataFrame, day: int, capacity: float, bounds: GateBounds
+    challenger: RiskModel,
+    champion: RiskModel | None,
+    known: pd.DataFrame,
+    of_champion: pd.DataFrame,
+    day: int,
+    capacity: float,
+    bounds: GateBounds,
 ) -> Gate:
     def none(why: str) -> Gate:
         return Gate(day, "champion", None, f"day {day}: {why}")
@@ -136,11 +145,10 @@ def _beside_champion(
         return none(f"the champion has learnt from {tested}, so the two can't be compared on it.")
     if day not in champion.landmarks:
         return none("the champion has no such landmark.")
-    if champion.recent_days != challenger.recent_days:
-        return none("the champion looks at other windows.")
-    if missing := set(champion.catalogue) - set(known.columns):
+    of_champion = of_champion[of_champion[challenger.target].notna()]
+    if missing := set(champion.catalogue) - set(of_champion.columns):
         return none(f"the data lack what the champion looks at ({', '.join(sorted(missing)[:3])}).")
-    worth = compare_worth(champion, challenger, known, day, capacity)
+    worth = compare_worth(champion, challenger, of_champion, day, capacity, of_second=known)
     if worth is None:
         return none("nobody left or everybody did.")
     own, difference = worth.figures["recall"][1], worth.figures["recall"][2]

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from riskmodel.champion import publish_champion
 from riskmodel.contract.dataset import Dataset, load_dataset
-from riskmodel.contract.definition import read_definition
+from riskmodel.contract.definition import RecentDays, read_definition
 from riskmodel.errors import DataFault
 from riskmodel.landmarks import LandmarkFrames, landmark_frames
 from riskmodel.model import RiskModel, with_measured
@@ -129,32 +131,35 @@ class _Read:
     found: dict[tuple[Path, int], tuple[Dataset, LandmarkFrames]]
     progress: Progress
 
-    def of(self, folder: Path, model: RiskModel) -> tuple[Dataset, LandmarkFrames]:
-        """Give the data of a model.
+    def of(self, folder: Path, model: RiskModel, recent_days: RecentDays | None = None) -> tuple[Dataset, LandmarkFrames]:
+        """Give the data of a model, with its own recent weeks or with others.
 
         Raises
         ------
         DataFault
             They changed since it was trained on them.
         """
-        asked = folder, model.recent_days
+        days = recent_days or model.recent_days
+        asked = folder, days
         if asked not in self.found:
             dataset = load_dataset(folder, progress=self.progress)
             if dataset.fingerprint != model.facts.fingerprint:
                 raise DataFault(
                     "the data changed since the challenger was trained on them.", place=str(folder), remedy="Train again, then promote."
                 )
-            dataset = dataset.with_recent(model.recent_days)
+            dataset = dataset.with_recent(days)
             self.found[asked] = dataset, landmark_frames(dataset, progress=self.progress)
         return self.found[asked]
 
 
 def _examined(mlflow: Any, workspace: Workspace, model: RiskModel, number: str, folder: Path, policy: Policy, read: _Read) -> list[Gate]:
     dataset, labelled = read.of(folder, model)
-    tested = {day: frame[frame["cohort"] == model.facts.tested_on] for day, frame in labelled.frames.items()}
+    champion = load_registered(mlflow, model.target, CHAMPION)
+    _, of_its_champion = read.of(folder, model, champion.recent_days if champion else None)
+    tested, of_champion = (_of_cohort(each.frames, model.facts.tested_on) for each in (labelled, of_its_champion))
     return examine(
         model,
-        load_registered(mlflow, model.target, CHAMPION),
+        champion,
         tested,
         policy.promote_at,
         policy.capacity_share,
@@ -162,7 +167,12 @@ def _examined(mlflow: Any, workspace: Workspace, model: RiskModel, number: str, 
         explanation_error=explanation_error(model, tested),
         warnings=len(dataset.report.warnings),
         audit=audit_of(workspace, model.target, number),
+        of_champion=of_champion,
     )
+
+
+def _of_cohort(frames: Mapping[int, pd.DataFrame], cohort: str) -> dict[int, pd.DataFrame]:
+    return {day: frame[frame["cohort"] == cohort] for day, frame in frames.items()}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from riskmodel.contract.dataset import load_dataset
-from riskmodel.contract.definition import DatasetDefinition, RecentDays
+from riskmodel.contract.definition import DEFAULT_RECENT_DAYS, DatasetDefinition, RecentDays
 from riskmodel.errors import DataFault, ModelFault, RiskModelError
 from riskmodel.families import search
 from riskmodel.families.recipe import Recipe
@@ -107,6 +107,8 @@ class Tuned:
         SHA-256 of the data folder.
     institution : str
     seed : int
+    recent_days : int
+        What recent stands for in the data.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Tuned:
     fingerprint: str
     institution: str
     seed: int
+    recent_days: RecentDays
 
 
 def tune(
@@ -214,17 +217,18 @@ def tune(
         tried = told.finished()
         best = min(tried, key=lambda each: (each.validated.loss, each.number))
         landmarks = dataset.definition.landmarks
-        winner = simplest(tried, len(landmarks))
+        own = dataset.definition.recent_days
+        winner = simplest(tried, len(landmarks), own)
         importances = _importances(tried, recipes, seed)
         tuned = Tuned(
-            name, tried, best, winner, frontier(tried, len(landmarks)), importances, tuple(validation.folds), tuple(earlier), untouched,
-            targets, landmarks, validation.students, validation.left_out, resumed, ended, dataset.fingerprint, dataset.definition.name, seed,
+            name, tried, best, winner, frontier(tried, len(landmarks), own), importances, tuple(validation.folds), tuple(earlier), untouched,
+            targets, landmarks, validation.students, validation.left_out, resumed, ended, dataset.fingerprint, dataset.definition.name, seed, own,
         )  # fmt: skip
         told.close(tuned)
     return tuned
 
 
-def simplest(tried: Sequence[Tried], landmarks: int) -> Tried:
+def simplest(tried: Sequence[Tried], landmarks: int, recent_days: RecentDays = DEFAULT_RECENT_DAYS) -> Tried:
     """Give the simplest trial within one standard error of the best.
 
     The standard error is that of the difference from the best on the same students (`riskmodel.validation.worse_by`). That of the loss itself is
@@ -235,6 +239,8 @@ def simplest(tried: Sequence[Tried], landmarks: int) -> Tried:
     tried : sequence of Tried
     landmarks : int
         Days at which students are scored; part of what simple means (`riskmodel.families.search.complexity`).
+    recent_days : int
+        What recent stands for in the data; another length is less simple.
     """
     best = min(tried, key=lambda each: (each.validated.loss, each.number))
     near = []
@@ -242,13 +248,13 @@ def simplest(tried: Sequence[Tried], landmarks: int) -> Tried:
         worse, error = worse_by(each.validated, best.validated)
         if each is best or worse <= error:
             near.append(each)
-    return min(near, key=lambda each: (search.complexity(each.recipe, landmarks), each.validated.loss, each.number))
+    return min(near, key=lambda each: (search.complexity(each.recipe, landmarks, recent_days), each.validated.loss, each.number))
 
 
-def frontier(tried: Sequence[Tried], landmarks: int) -> tuple[Tried, ...]:
+def frontier(tried: Sequence[Tried], landmarks: int, recent_days: RecentDays = DEFAULT_RECENT_DAYS) -> tuple[Tried, ...]:
     """Give, from simple to complex, each trial whose loss is below that of all simpler ones."""
     found: list[Tried] = []
-    for each in sorted(tried, key=lambda one: (search.complexity(one.recipe, landmarks), one.validated.loss, one.number)):
+    for each in sorted(tried, key=lambda one: (search.complexity(one.recipe, landmarks, recent_days), one.validated.loss, one.number)):
         if not found or each.validated.loss < found[-1].validated.loss:
             found.append(each)
     return tuple(found)

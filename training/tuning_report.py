@@ -145,7 +145,7 @@ def _price(tuned: Tuned, words: dict[str, Any], language: Language) -> Section:
     steps = list(tuned.frontier)
     if tuned.winner not in steps:
         steps.append(tuned.winner)
-        steps.sort(key=lambda each: (search.complexity(each.recipe, len(tuned.landmarks)), each.validated.loss))
+        steps.sort(key=lambda each: (search.complexity(each.recipe, len(tuned.landmarks), tuned.recent_days), each.validated.loss))
     rows, middles, errors = [], [], []
     for each in steps:
         worse, error = worse_by(each.validated, tuned.best.validated)

@@ -51,6 +51,28 @@ class RunFacts:
     fairness: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class ServiceFacts:
+    """How the service is set up, as far as papers tell of it; by names, so that nothing of the service need be known here.
+
+    Attributes
+    ----------
+    kept : mapping of kind to (int, str)
+        For how many days each kind of data is kept, and a description in English, for a kind that the words do not name.
+    may : mapping of role to tuple of str
+        What each role may: names of scopes.
+    given_by : mapping of role to tuple of str
+        Which values at the institution's login give a role; empty where no login is set up.
+    machines : tuple of str
+        What a machine's token may hold.
+    """
+
+    kept: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    may: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    given_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    machines: tuple[str, ...] = ()
+
+
 class Answer(BaseModel):
     """What an institution answers to one question; open while `answer` is empty."""
 
@@ -133,7 +155,14 @@ def _write_template(path: Path, questions: Mapping[str, Mapping[str, str]]) -> N
         temporary.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
-def write_papers(model: RiskModel, facts: RunFacts, answers: Mapping[str, Answer], answers_file: str, language: Language) -> list[Paper]:
+def write_papers(
+    model: RiskModel,
+    facts: RunFacts,
+    answers: Mapping[str, Answer],
+    answers_file: str,
+    language: Language,
+    service: ServiceFacts | None = None,
+) -> list[Paper]:
     """Write every paper of a model, and an index.
 
     Parameters
@@ -145,20 +174,30 @@ def write_papers(model: RiskModel, facts: RunFacts, answers: Mapping[str, Answer
     answers_file : str
         Where they are answered; told where something is open.
     language : {'nl', 'en'}
+    service : ServiceFacts, optional
+        How long data are kept and who may see them; told as not known without it.
 
     Returns
     -------
     list of Paper
         In the order of `PAPERS`, then 'index'.
     """
-    writer = _Writer(model, facts, answers, answers_file, language)
+    writer = _Writer(model, facts, answers, answers_file, language, service or ServiceFacts())
     papers = [writer.paper(name) for name in PAPERS]
     return [*papers, writer.index(papers)]
 
 
 class _Writer:
-    def __init__(self, model: RiskModel, facts: RunFacts, answers: Mapping[str, Answer], answers_file: str, language: Language) -> None:
-        self.model, self.facts, self.answers, self.answers_file = model, facts, answers, answers_file
+    def __init__(
+        self,
+        model: RiskModel,
+        facts: RunFacts,
+        answers: Mapping[str, Answer],
+        answers_file: str,
+        language: Language,
+        service: ServiceFacts,
+    ) -> None:
+        self.model, self.facts, self.answers, self.answers_file, self.service = model, facts, answers, answers_file, service
         self.language: Language = language
         self.words = read_words("documents", language)
         self.definition = model.facts.definition
@@ -342,6 +381,45 @@ class _Writer:
         if not told:
             return self._text(self.words["blocks"]["set_apart_none"])
         return self._table("set_apart_header", [[name, number(count, self.language)] for name, count in told.items()], numbers=1)
+
+    def _kept(self) -> dict[str, Any]:
+        words, page = self.words["blocks"], self.words["page"]
+        rows = [[self._kind(kind, told), self._days(days)] for kind, (days, told) in self.service.kept.items()]
+        if not rows:
+            return self._text(words["kept_none"])
+        return self._table("kept_header", [*rows, [words["kept_models"], page["unknown"]]], numbers=1, text=words["kept_text"])
+
+    def _kept_told(self) -> dict[str, Any]:
+        told = "; ".join(f"{self._kind(kind, text)}: {self._days(days)}" for kind, (days, text) in self.service.kept.items())
+        return self._text(self.words["blocks"]["kept_told"].format(kept=told)) if told else self._text()
+
+    def _kind(self, kind: str, told: str) -> str:
+        return str(self.words["kept"].get(kind, told.rstrip(".") or kind))
+
+    def _days(self, days: int) -> str:
+        """Say days, and in years where these are whole."""
+        words = self.words["blocks"]
+        if days % 365:
+            return str(words["kept_days"].format(days=days))
+        return str(words["kept_year" if days == 365 else "kept_years"].format(days=days, years=days // 365))
+
+    def _seen_by(self) -> dict[str, Any]:
+        words, unknown = self.words["blocks"], self.words["page"]["unknown"]
+        if not self.service.may:
+            return self._text(words["seen_by_none"])
+        rows = [
+            [
+                self.words["roles"].get(role, role),
+                self._may(scopes) or words["seen_by_nothing"],
+                ", ".join(self.service.given_by.get(role, ())) or unknown,
+            ]
+            for role, scopes in self.service.may.items()
+        ]
+        rows.append([words["seen_by_machine"], self._may(self.service.machines), words["seen_by_token"]])
+        return self._table("seen_by_header", rows, text=words["seen_by_text"])
+
+    def _may(self, scopes: Sequence[str]) -> str:
+        return "; ".join(self.words["may"].get(scope, scope) for scope in scopes)
 
     def _versions(self) -> dict[str, Any]:
         return self._table("versions_header", [[name, version] for name, version in self.model.facts.versions.items()])

@@ -12,6 +12,12 @@ from institution import Shop
 
 from riskmodel.cli import context
 from riskmodel.cli.main import run
+from riskmodel.contract.dataset import load_dataset
+from riskmodel.families.recipe import Recipe
+from riskmodel.landmarks import landmark_frames
+from riskmodel.metrics import recall_at_capacity
+from riskmodel.policy import read_policy
+from training.train import fit_targets
 
 Call = Callable[..., tuple[int, str, str]]
 DAY = "2021-11-01"
@@ -64,6 +70,27 @@ def test_without_a_day_the_latest_closed_cohort_is_measured_and_the_page_lies_in
     html = (promoted.workspace.folder / "compare.html").read_text(encoding="utf-8")
     assert 'lang="nl"' in html
     assert "Twee modellen naast elkaar: leave@1 en leave-2" in html
+
+
+@pytest.mark.slow
+def test_a_model_of_other_recent_weeks_is_compared_with_each_looking_at_its_own(promoted: Shop, call: Call, tmp_path: Path) -> None:
+    dataset = load_dataset(promoted.folder).with_recent(28)
+    recipe = Recipe(family="logistic", recent_days=28)
+    longer = fit_targets(dataset, landmark_frames(dataset), recipe, ("2019", "2020"), "2021", targets=("leave",))["leave"]
+    longer.save(tmp_path / "longer")
+    code, out, err = call(
+        "leave@1", tmp_path / "longer", promoted.folder, "--date", DAY, "--cohort", "2021", "--output", tmp_path / "a.html"
+    )
+    assert code == 0, err
+    both = re.search(r"Invited by both: (\d+); by leave@1 alone: (\d+)", out)
+    assert both is not None
+    assert sum(map(int, both.groups())) == 60
+    told = re.search(r"Day 56, 2021: leavers reached ([\d.]+) % and ([\d.]+) %", out)
+    assert told is not None
+    # What the page says of the second is what it finds with four weeks, on the same students.
+    frame = landmark_frames(dataset, (56,), ("2021",)).frames[56]
+    recall = recall_at_capacity(frame["leave"].to_numpy(), longer.decision(frame, 56), read_policy(promoted.folder).capacity_share)
+    assert float(told[2]) == pytest.approx(100 * recall, abs=0.06)
 
 
 def test_a_model_beside_itself_has_no_turnover(promoted: Shop, call: Call, tmp_path: Path) -> None:

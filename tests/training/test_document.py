@@ -19,6 +19,8 @@ from riskmodel.errors import ConfigurationFault
 from riskmodel.model import RiskModel
 from riskmodel.pages import Language
 from riskmodel.resources import words_file
+from serving.access.scopes import Role, Scope
+from serving.store.retention import Periods
 from training.document import gather
 
 ASK = re.compile(r"ask:(\w+)")
@@ -143,6 +145,40 @@ def test_the_command_writes_the_papers_and_the_questions_and_keeps_answers(
     assert {path.name for path in output.iterdir()} == {f"{name}.html" for name in (*PAPERS, "index")}
     assert "Bel 123." in (output / "council.html").read_text(encoding="utf-8")
     assert "model_card: 1 still open" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_how_long_data_stay_and_who_may_see_them_come_from_the_service_s_own_settings(
+    promoted: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    access = tmp_path / "access.toml"
+    access.write_text('[oidc]\nissuer = "https://login.example"\nclient_id = "x"\n[roles]\ncoach = ["slb-pabo"]\n', encoding="utf-8")
+    monkeypatch.setenv("RISKMODEL_SERVICE_RETENTION__SCORES", "365")
+    monkeypatch.setenv("RISKMODEL_SERVICE_RETENTION__LISTS", "200")
+    monkeypatch.setenv("RISKMODEL_SERVICE_ACCESS_FILE", str(access))
+    call = ["--workspace", str(promoted.workspace.folder), "document", "--model", "riskmodel-leave@champion", "--output", str(tmp_path)]
+    with pytest.raises(SystemExit) as ending:
+        run([*call, "--answers", str(tmp_path / "answers.toml"), "--language", language])
+    assert not ending.value.code
+    told = words(language)
+    year, days = told["blocks"]["kept_year"].format(days=365), told["blocks"]["kept_days"].format(days=200)
+    for name in ("impact", "notice"):
+        text = text_of((tmp_path / f"{name}.html").read_text(encoding="utf-8"))
+        assert re.search(re.escape(told["kept"]["scores"]) + ":? " + re.escape(year), text)
+        assert re.search(re.escape(told["kept"]["lists"]) + ":? " + re.escape(days), text)
+    impact = text_of((tmp_path / "impact.html").read_text(encoding="utf-8"))
+    assert f"{told['roles']['coach']} {told['may']['students:own']} slb-pabo" in impact
+    assert f"{told['roles']['study_advice']} {told['blocks']['seen_by_nothing']} {told['page']['unknown']}" in impact
+    # Every kind, role and scope that there is has words of its own.
+    assert set(Periods.model_fields) <= set(told["kept"])
+    assert {role.value for role in Role} <= set(told["roles"])
+    assert {scope.value for scope in Scope} <= set(told["may"])
+
+
+def test_without_a_service_the_papers_say_that_its_periods_are_not_known(promoted: Shop, tmp_path: Path) -> None:
+    impact = text_of(papers_of(promoted, tmp_path)["impact"].html)
+    assert "How long data are kept was not known where this paper was written." in impact
+    assert "Who may see what was not known where this paper was written." in impact
 
 
 def test_a_model_that_does_not_exist_is_named_with_those_that_do(promoted: Shop, capsys: pytest.CaptureFixture[str]) -> None:

@@ -155,3 +155,11 @@ def test_two_gates_can_not_be_overridden(trained: Shop, tmp_path: Path, capsys: 
     folder, workspace = bounded(trained, tmp_path, "calibration_slope = [3.0, 4.0]")
     assert promoting(workspace, folder, "--because", "I would like to") == 3
     assert "--because overrides one gate, and 2 refuse" in capsys.readouterr().out
+
+
+def test_a_champion_of_other_recent_weeks_is_compared_on_what_it_looks_at_itself(case: Case) -> None:
+    other = {day: frame.assign(attendance_share_recent=1.0 - frame["attendance_share_recent"]) for day, frame in case.frames.items()}
+    upside_down = case.gates(champion=case.challenger, of_champion=other)["champion"]
+    itself = case.gates(champion=case.challenger, of_champion=dict(case.frames))["champion"]
+    assert "+0.0 points beside the champion" in itself.words
+    assert "+0.0 points beside the champion" not in upside_down.words

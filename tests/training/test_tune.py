@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,16 @@ def test_the_simplest_within_one_standard_error_is_chosen_and_not_one_beyond() -
     assert simplest([best, beyond, within], 7) is within
     assert simplest([best, beyond], 7) is best
     assert [each.number for each in frontier([best, beyond, within], 7)] == [2, 3, 1]
+
+
+def test_other_recent_weeks_win_only_when_they_are_better_by_more_than_one_standard_error() -> None:
+    own = trial(1, "logistic", [0.100, 0.101, 0.101, 0.102])
+    others = replace(own, recipe=own.recipe.model_copy(update={"recent_days": 21}))
+    luckier = replace(others, number=2, validated=trial(2, "logistic", [0.101, 0.100, 0.100, 0.101]).validated)
+    better = replace(others, number=3, validated=trial(3, "logistic", [0.098, 0.099, 0.099, 0.100]).validated)
+    assert simplest([own, luckier], 7) is own
+    assert simplest([own, luckier], 7, 21) is luckier
+    assert simplest([own, better], 7) is better
 
 
 def test_the_winner_is_a_file_that_train_reads(tuned: Tuned, tmp_path: Path) -> None:

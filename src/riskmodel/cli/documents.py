@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from riskmodel.cli.context import progress, say, workspace
 from riskmodel.cli.scoring import Language
 from riskmodel.files import atomic_file
+
+if TYPE_CHECKING:
+    from riskmodel.documents import ServiceFacts
 
 _PREFIX = "riskmodel-"
 
@@ -39,7 +42,7 @@ def document(
         folder = output or workspace().folder / "papers" / f"{target}-{found.version}"
         asked = answers or workspace().folder / "answers.toml"
         new = not asked.exists()
-        papers = write_papers(found, facts, read_answers(asked, language.value), asked.name, language.value)
+        papers = write_papers(found, facts, read_answers(asked, language.value), asked.name, language.value, _service())
         listener(1, 2, "writing")
         for paper in papers:
             with atomic_file(folder / f"{paper.name}.html") as temporary:
@@ -49,3 +52,21 @@ def document(
     for paper in papers[:-1]:
         say(f"  {paper.name}: {len(paper.still_open)} still open")
     say(f"Written: {folder / 'index.html'} and {len(papers) - 1} papers beside it")
+
+
+def _service() -> ServiceFacts:
+    """Give how long the service keeps what, and who may see it, from the settings and the roles that are in force in this workspace."""
+    from riskmodel.documents import ServiceFacts
+    from serving.access.configuration import read_access
+    from serving.access.scopes import ALLOWED, MACHINES, Scope
+    from serving.settings import read_settings
+
+    settings = read_settings(workspace())
+    access = read_access(settings.access_file) if settings.access_file else None
+    described = type(settings.retention).model_fields
+    return ServiceFacts(
+        kept={kind: (days, described[kind].description or "") for kind, days in settings.retention.model_dump().items()},
+        may={role.value: tuple(scope.value for scope in Scope if scope in scopes) for role, scopes in ALLOWED.items()},
+        given_by={role.value: values for role, values in access.roles.items()} if access else {},
+        machines=tuple(scope.value for scope in Scope if scope in MACHINES),
+    )

@@ -45,7 +45,9 @@ class WorthCompared:
     figures: dict[str, tuple[Interval, Interval, Interval]]
 
 
-def compare_worth(first: RiskModel, second: RiskModel, frame: pd.DataFrame, landmark: int, capacity: float) -> WorthCompared | None:
+def compare_worth(
+    first: RiskModel, second: RiskModel, frame: pd.DataFrame, landmark: int, capacity: float, *, of_second: pd.DataFrame | None = None
+) -> WorthCompared | None:
     """Measure two models of one target on the same students.
 
     Parameters
@@ -57,6 +59,8 @@ def compare_worth(first: RiskModel, second: RiskModel, frame: pd.DataFrame, land
         One that both models have.
     capacity : float
         Share of the students that the coaches have time for.
+    of_second : pandas.DataFrame, optional
+        The same students in the same order with the second model's features, where its recent weeks are of another length.
 
     Returns
     -------
@@ -64,11 +68,12 @@ def compare_worth(first: RiskModel, second: RiskModel, frame: pd.DataFrame, land
         None where nobody left, everybody did, or nobody has a label.
     """
     known = frame[frame[first.target].notna()]
+    known_to_second = known if of_second is None else of_second[of_second[first.target].notna()]
     y = known[first.target].to_numpy(dtype=float)
     if len(np.unique(y)) < 2:
         return None
     draws = resamples(known["student_id"].to_numpy(dtype=str), SEED)
-    scores = [model.decision(known, landmark) for model in (first, second)]
+    scores = [first.decision(known, landmark), second.decision(known_to_second, landmark)]
     drawn: list[Ranked] = [ranked(y, score, capacity, draws) for score in scores]
     values = {
         "roc_auc": [roc_auc(y, score) for score in scores],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from riskmodel.contract.definition import RecentDays
+from riskmodel.contract.definition import DEFAULT_RECENT_DAYS, RecentDays
 from riskmodel.families.recipe import Recipe
 
 _PARTS = {"logistic": ("logistic",), "lightgbm": ("lightgbm",), "blend": ("logistic", "lightgbm")}
@@ -91,19 +91,22 @@ def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     return Recipe.model_validate(told)
 
 
-def complexity(recipe: Recipe, landmarks: int) -> tuple[float, ...]:
+def complexity(recipe: Recipe, landmarks: int, recent_days: RecentDays = DEFAULT_RECENT_DAYS) -> tuple[float, ...]:
     """Give how complex a recipe is, to be compared from left to right; less is simpler.
 
     In this order: the family (logistic regression before trees before both, because coefficients can be read off and two parts must be kept);
     the leaves of all trees of all landmarks; whether programmes have a part of their own; models to keep (one for all landmarks, or one for
-    each); the share of trees in a blend; and last how much the parameters may bend: weaker penalties, larger steps, smaller leaves, more
-    columns and rows a tree.
+    each); the share of trees in a blend; how much the parameters may bend: weaker penalties, larger steps, smaller leaves, more columns and
+    rows a tree; and last whether 'recent' stands for other weeks than in the data. A model of other weeks has as many coefficients, but
+    coaches read another sentence, and the target that is served beside it has to change as well.
 
     Parameters
     ----------
     recipe : Recipe
     landmarks : int
         Days at which students are scored.
+    recent_days : int
+        What recent stands for in the data.
     """
     boosted, models = recipe.lightgbm, landmarks if recipe.layout == "per_landmark" else 1
     trees = recipe.family != "logistic"
@@ -118,4 +121,5 @@ def complexity(recipe: Recipe, landmarks: int) -> tuple[float, ...]:
         -share,
         penalty,
         *(bends if trees else ()),
+        float(recipe.recent_days not in (None, recent_days)),
     )

@@ -66,8 +66,17 @@ def test_simple_goes_from_coefficients_to_trees_to_both_and_from_few_leaves_to_m
         ({"lightgbm.l2": 50.0}, {"lightgbm.l2": 5.0}),
         ({"lightgbm.learning_rate": 0.03}, {"lightgbm.learning_rate": 0.1}),
         ({"lightgbm.feature_fraction": 0.3}, {"lightgbm.feature_fraction": 1.0}),
+        ({"recent_days": 14}, {"recent_days": 7}),
+        ({"recent_days": 14}, {"recent_days": 21}),
+        ({"recent_days": 21, "lightgbm.l2": 50.0}, {"recent_days": 14, "lightgbm.l2": 5.0}),
     ],
 )
 def test_what_bends_more_is_less_simple(simple: dict[str, float], complex_: dict[str, float]) -> None:
     recipe = read_recipe("blend")
     assert complexity(with_values(recipe, simple), 7) < complexity(with_values(recipe, complex_), 7)
+
+
+def test_the_weeks_that_the_data_call_recent_are_simpler_than_others_and_not_saying_is_as_simple() -> None:
+    recipe = read_recipe("blend")
+    told = [complexity(with_values(recipe, {"recent_days": days}), 7, recent_days=21) for days in (None, 21, 14)]
+    assert told[0] == told[1] < told[2]
