@@ -47,6 +47,42 @@ def test_each_command_that_a_page_shows_works(page: Path, tmp_path: Path) -> Non
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
+GUIDES = (REPOSITORY / "docs" / "retraining.md", REPOSITORY / "docs" / "retraining.nl.md")
+ROW = re.compile(r"^\| `([^`]+)` \| [^|]+ \| `([^`]+)`", re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_retraining_guide_works_on_real_data_with_the_names_and_days_that_its_table_says(oulad_folder: Path, tmp_path: Path) -> None:
+    guide = GUIDES[0]
+    others = dict(ROW.findall(guide.read_text(encoding="utf-8")))
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    told = []
+    for command in commands(guide):
+        words = [others.get(word, word) for word in shlex.split(command)]
+        if words[1:3] == ["data", "synth"]:
+            words = ["riskmodel", "data", "import-oulad", str(oulad_folder), others["demo/data"]]
+        call = [sys.executable, "-m", "riskmodel", *words[1:]]
+        done = subprocess.run(
+            call, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=600, check=False
+        )
+        assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+        told.append(done.stdout)
+    assert "leave is served by leave-2" in "".join(told)
+    assert (tmp_path / "week.xlsx").exists()
+    assert (tmp_path / "workspace" / "compare.html").exists()
+
+
+def test_the_retraining_guide_shows_the_same_commands_in_both_languages_and_says_what_is_the_demo_s_own() -> None:
+    english, dutch = ([command.replace(" --language nl", "") for command in commands(guide)] for guide in GUIDES)
+    assert english == dutch
+    tables = [dict(ROW.findall(guide.read_text(encoding="utf-8"))) for guide in GUIDES]
+    assert tables[0] == tables[1]
+    # A folder, a cohort or a date that a command names is in the table, so that nobody has to guess which are the demo's.
+    named = {word for command in english for word in shlex.split(command) if re.fullmatch(r"demo/data|20\d\d-[\d-]+|leave@\d", word)}
+    assert named == set(tables[0])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_each_link_to_a_file_of_the_repository_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
