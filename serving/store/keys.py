@@ -150,3 +150,21 @@ def write_keys(keys: Keys, path: Path) -> None:
         if os.name == "posix":
             temporary.chmod(0o600)
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def begin_keys(path: Path) -> None:
+    """Write the keys to a new store, unless another process that begins with the same store has written its own: those stand.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    write_keys(make_keys(), draft)
+    try:
+        os.link(draft, path)
+    except OSError:  # it is there already, or this disk knows no links
+        if not path.exists():
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

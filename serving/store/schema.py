@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,6 +24,8 @@ from serving.store.keys import Keys
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 _BUSY_MS = 5000
+# Only one process at a time moves a schema. A migration of a full store takes its time, so the others wait for it.
+_WAIT_MS, _IMMEDIATE, _ADVISORY = 600_000, "riskmodel_immediate", 0x7269736B
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _prepare_sqlite(connection: Any, _: Any, *, busy_ms: int) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(_IMMEDIATE) else "BEGIN")
 
 
 def _config() -> Config:
@@ -162,7 +164,7 @@ def revision(engine: Engine) -> str | None:
 
 
 def migrate(engine: Engine, keys: Keys, to: str = "head") -> None:
-    """Move a store's schema up or down, with all that is in it, in one transaction.
+    """Move a store's schema up or down, with all that is in it, in one transaction. Who comes while another does so waits, and then finds it done.
 
     Parameters
     ----------
@@ -182,6 +184,8 @@ def migrate(engine: Engine, keys: Keys, to: str = "head") -> None:
         raise RiskModelError(f"there is no schema {target}.", remedy=f"There are {', '.join(known_revisions())}.")
     config = _config()
     with _faults(engine), _without_cascades(engine) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY)))
         config.attributes["connection"] = connection
         config.attributes["keys"] = keys
         here = MigrationContext.configure(connection).get_current_revision()
@@ -197,17 +201,20 @@ def migrate(engine: Engine, keys: Keys, to: str = "head") -> None:
 @contextlib.contextmanager
 def _without_cascades(engine: Engine) -> Iterator[Connection]:
     """Give a connection on which SQLite may make tables anew under the same name without taking along the rows that refer to them."""
-    with engine.connect() as connection:
+    with engine.connect().execution_options(**{_IMMEDIATE: True}) as connection:
         own: Any = connection.connection.dbapi_connection
         lite = engine.dialect.name == "sqlite"
         if lite:
+            [busy_ms] = own.execute("PRAGMA busy_timeout").fetchone()
             own.execute("PRAGMA foreign_keys = OFF")
+            own.execute(f"PRAGMA busy_timeout = {_WAIT_MS}")
         try:
             yield connection
         finally:
             if lite:
                 connection.rollback()
                 own.execute("PRAGMA foreign_keys = ON")
+                own.execute(f"PRAGMA busy_timeout = {busy_ms}")
 
 
 def require_newest(engine: Engine) -> None:

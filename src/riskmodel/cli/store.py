@@ -40,7 +40,7 @@ def open_store(place: Workspace, *, require: bool = True) -> Iterator[Store]:
         It can't be reached, its keys are not there, or its schema is not this version's.
     """
     from serving.settings import keys_in, read_settings
-    from serving.store.keys import make_keys, write_keys
+    from serving.store.keys import begin_keys
     from serving.store.schema import connect, migrate, require_newest, revision
     from serving.store.weeks import Store
 
@@ -54,7 +54,7 @@ def open_store(place: Workspace, *, require: bool = True) -> Iterator[Store]:
         and not place.store.exists()
         and not place.keys.exists()
     ):
-        write_keys(make_keys(), place.keys)
+        begin_keys(place.keys)
     engine = connect(url)
     try:
         store = Store(engine, keys_in(settings), settings.audit_heads)
