@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from serving.access.wall import stand_around
 from serving.champions import Champions, Serving
 from serving.observing import Metrics
 from serving.settings import Settings
@@ -39,6 +40,7 @@ async def _metrics(request: Request) -> Metrics:
 
 def _session(request: Request) -> Iterator[Session]:
     with request.app.state.store.session() as session:
+        stand_around(session, request)
         yield session
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
 
 from riskmodel.errors import ConfigurationFault
 from serving.access.scopes import Role
+from serving.access.wall import Wall
 
 FILE_NAME = "access.toml"
 _Text = Annotated[str, Field(min_length=1)]
@@ -39,9 +40,10 @@ class Claims(_Part):
 
 
 class BothRoles(_Part):
-    """Why somebody both sees students here and decides on the binding study advice."""
+    """Why somebody both sees students of some programmes and decides on the binding study advice there."""
 
     login: _Text
+    programmes: Annotated[frozenset[_Text], Field(min_length=1)]
     why: Annotated[str, Field(min_length=20)]
     by: _Text
     until: dt.date
@@ -53,17 +55,52 @@ class Access(_Part):
     oidc: Provider
     claims: Claims = Claims()
     roles: dict[Role, tuple[str, ...]] = Field(default_factory=dict, description="Per role, the values of the roles' claim that give it.")
+    study_advice: dict[str, Annotated[frozenset[_Text], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Per value that gives the role study_advice, the programmes whose advice it decides on; every programme for one that is not named.",
+    )
     both_roles: tuple[BothRoles, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_values_of_the_role(self) -> Access:
+        unknown = set(self.study_advice) - set(self.roles.get(Role.STUDY_ADVICE, ()))
+        if unknown:
+            raise ValueError(f"[study_advice] names {', '.join(sorted(unknown))}, which [roles] study_advice does not")
+        return self
 
     def roles_in(self, claims: Mapping[str, Any]) -> frozenset[Role]:
         """Give the roles that a person's claims tell; values that the file does not name give none."""
-        told = claims.get(self.claims.roles, ())
-        values = {told} if isinstance(told, str) else {str(value) for value in told or ()}
+        values = self._values(claims)
         return frozenset(role for role, names in self.roles.items() if values & set(names))
 
-    def both_recorded(self, login: str, today: dt.date) -> bool:
-        """Tell whether it was recorded why this person has both roles, and that still holds."""
-        return any(each.login == login and today <= each.until for each in self.both_roles)
+    def decides_in(self, claims: Mapping[str, Any]) -> frozenset[str] | None:
+        """Give the programmes whose binding study advice a person decides on, by their claims; None for every programme."""
+        found: set[str] = set()
+        for value in self._values(claims) & set(self.roles.get(Role.STUDY_ADVICE, ())):
+            if value not in self.study_advice:
+                return None
+            found |= self.study_advice[value]
+        return frozenset(found)
+
+    def _values(self, claims: Mapping[str, Any]) -> set[str]:
+        told = claims.get(self.claims.roles, ())
+        return {told} if isinstance(told, str) else {str(value) for value in told or ()}
+
+    def recorded_for(self, login: str, today: dt.date) -> frozenset[str]:
+        """Give the programmes for which it was recorded why this person has both roles, where that still holds."""
+        return frozenset().union(*(each.programmes for each in self.both_roles if each.login == login and today <= each.until))
+
+    def wall_of(self, login: str, decides: frozenset[str] | None, today: dt.date) -> Wall:
+        """Give what a person is kept from.
+
+        Parameters
+        ----------
+        login : str
+        decides : frozenset of str or None
+            As `decides_in` gave it when they logged in.
+        today : datetime.date
+        """
+        return Wall(decides, self.recorded_for(login, today))
 
 
 def read_access(path: Path) -> Access:

@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Mount
 
+from serving.access.configuration import Access
 from serving.access.principal import Principal
-from serving.access.scopes import Scope, scopes_of
+from serving.access.scopes import Role, Scope, scopes_of
 from serving.access.sessions import Limits, Person, resume
 from serving.access.tokens import Remembered, machine
+from serving.access.wall import NONE, Wall
 from serving.problems import Problem
 from serving.settings import Settings
 from serving.store.weeks import Store, now
@@ -67,6 +69,7 @@ class Allow:
                 raise NotAllowed
             needed = " or ".join(self.scopes)
             raise Problem(403, "not-allowed", f"This needs {needed}, which is not among what you may.")
+        request.state.wall = found.wall
         if self.to == "both":
             request.app.state.rates.count(found.login)
         return found
@@ -138,9 +141,16 @@ def person_of(request: Request) -> Person | None:
 def as_principal(request: Request, person: Person) -> Principal:
     """Give what a person may, by their roles and by what the institution recorded."""
     access = request.app.state.access
-    both = access is not None and access.both_recorded(person.login, now().date())
-    scopes = scopes_of(person.roles, both_recorded=both)
-    return Principal("person", person.login, person.name, scopes, person.roles, person.demo, person.student)
+    wall = wall_of(access, person)
+    scopes = scopes_of(person.roles, walled_off=wall.total)
+    return Principal("person", person.login, person.name, scopes, person.roles, person.demo, person.student, wall)
+
+
+def wall_of(access: Access | None, person: Person) -> Wall:
+    """Give what a person is kept from because they decide on the binding study advice, and who does not is kept from nothing."""
+    if Role.STUDY_ADVICE not in person.roles:
+        return NONE
+    return Wall(person.decides) if access is None else access.wall_of(person.login, person.decides, now().date())
 
 
 def unguarded(app: FastAPI) -> list[str]:

@@ -88,4 +88,5 @@ class Login:
         claim = self.access.claims.student
         # A number tells who somebody is only where the institution says that they are a student.
         student = str(claims.get(claim) or "") if claim is not None and Role.STUDENT in roles else ""
-        return Person(login, str(claims.get(self.access.claims.name) or login), roles, student=student)
+        name = str(claims.get(self.access.claims.name) or login)
+        return Person(login, name, roles, student=student, decides=self.access.decides_in(claims))

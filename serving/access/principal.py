@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from serving.access.scopes import Role, Scope
+from serving.access.wall import NONE, Wall
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Principal:
         Whether they chose themselves who to be.
     student : str
         A student's own number; empty for everybody else.
+    wall : Wall
+        What they are kept from because they decide on the binding study advice.
     """
 
     kind: Literal["person", "machine"]
@@ -34,6 +37,7 @@ class Principal:
     roles: frozenset[Role] = frozenset()
     demo: bool = False
     student: str = ""
+    wall: Wall = NONE
 
     def may(self, *scopes: Scope) -> bool:
         """Tell whether one of these is allowed."""

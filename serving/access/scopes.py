@@ -74,21 +74,25 @@ MACHINES = frozenset(
 """What a machine's token may hold."""
 SEES_STUDENTS = frozenset(role for role, scopes in ALLOWED.items() if scopes & {Scope.STUDENTS_OWN, Scope.STUDENTS_ALL})
 
+BESIDE_THE_ADVICE = frozenset({Scope.STUDENTS_OWN, Scope.STUDENTS_ALL})
+"""What somebody may keep who decides on the advice elsewhere: each is held to programmes by the wall."""
 
-def scopes_of(roles: frozenset[Role], *, both_recorded: bool) -> frozenset[Scope]:
+
+def scopes_of(roles: frozenset[Role], *, walled_off: bool) -> frozenset[Scope]:
     """Give what a person may who has these roles.
 
     Parameters
     ----------
     roles : frozenset of Role
-    both_recorded : bool
-        Whether the institution recorded why this person both sees students here and decides on the binding study advice.
+    walled_off : bool
+        Whether they decide on the binding study advice of every programme without a record of why they see students anywhere.
 
     Returns
     -------
     frozenset of Scope
-        Nothing at all for whoever decides on the advice, unless it was recorded why they see students as well.
+        For whoever decides on the advice no more than to see students, whom the wall keeps to other programmes; nothing at all where it is total.
     """
-    if Role.STUDY_ADVICE in roles and not (both_recorded and roles & SEES_STUDENTS):
-        return frozenset()
-    return frozenset().union(*(ALLOWED[role] for role in roles))
+    allowed: frozenset[Scope] = frozenset().union(*(ALLOWED[role] for role in roles))
+    if Role.STUDY_ADVICE not in roles:
+        return allowed
+    return frozenset() if walled_off else allowed & BESIDE_THE_ADVICE

@@ -44,6 +44,8 @@ class Person:
         Whether they chose themselves who to be.
     student : str
         A student's own number; empty for everybody else.
+    decides : frozenset of str or None
+        Programmes whose binding study advice they decide on; None for every programme.
     """
 
     login: str
@@ -51,23 +53,27 @@ class Person:
     roles: frozenset[Role]
     demo: bool = False
     student: str = ""
+    decides: frozenset[str] | None = frozenset()
 
     def to_text(self) -> str:
         """Give all as one text, to be encrypted."""
         told = {"login": self.login, "name": self.name, "roles": sorted(self.roles), "demo": self.demo, "student": self.student}
-        return json.dumps(told, ensure_ascii=False)
+        decides = None if self.decides is None else sorted(self.decides)
+        return json.dumps({**told, "decides": decides}, ensure_ascii=False)
 
     @classmethod
     def from_text(cls, text: str) -> Person:
         """Take back what `to_text` gave; a role that this version does not know gives nothing."""
         told = json.loads(text)
         known = {str(role): role for role in Role}
+        decides = told.get("decides")  # of a session that an older version began it is not known where, so it is everywhere
         return cls(
             told["login"],
             told["name"],
             frozenset(known[role] for role in told["roles"] if role in known),
             told["demo"],
             told.get("student", ""),
+            None if decides is None else frozenset(decides),
         )
 
 

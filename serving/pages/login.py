@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from serving.access import sessions
-from serving.access.guard import Allow, cookie_name, open_to_all
+from serving.access.guard import Allow, cookie_name, open_to_all, wall_of
 from serving.access.login import Login, LoginFailed
 from serving.access.principal import Principal
 from serving.access.scopes import Role, scopes_of
@@ -61,7 +61,7 @@ async def callback(request: Request, settings: SettingsDep, store: StoreDep) -> 
     except LoginFailed:
         return render(request, "login_failed.html", 400)
     to = safe_path(str(request.session.pop(_BACK, "/")))
-    allowed = scopes_of(person.roles, both_recorded=way.access.both_recorded(person.login, now().date()))
+    allowed = scopes_of(person.roles, walled_off=wall_of(way.access, person).total)
     if not allowed:
         await run_in_threadpool(store.record, Event.PERSON_SESSION_REFUSED, actor=person.login, subjects=[""])
         both = Role.STUDY_ADVICE in person.roles

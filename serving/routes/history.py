@@ -17,7 +17,7 @@ from serving.dependencies import SessionDep, StoreDep
 from serving.paging import USUAL, Cursor, Limit, make_cursor, read_cursor
 from serving.problems import NOT_LET_IN, Problem, told_as_problem
 from serving.store.audit import Event
-from serving.store.invitations import coach_sees
+from serving.store.invitations import coach_sees, on_a_list
 from serving.store.people import details_of, find_person
 from serving.store.scores import read_history
 from serving.store.tables import Person, Score
@@ -110,8 +110,10 @@ def history(
 
 def _visible(session: Session, store: Store, caller: Principal, student_id: str) -> Person | None:
     person = find_person(session, store.keys, student_id)
-    if person is None or caller.may(Scope.SCORES_READ, Scope.STUDENTS_ALL):
+    if person is None or caller.may(Scope.SCORES_READ) or (caller.may(Scope.STUDENTS_ALL) and not caller.wall.stands):
         return person
+    if caller.may(Scope.STUDENTS_ALL):
+        return person if on_a_list(session, person) else None
     return person if coach_sees(session, store.keys, caller.login, person) else None
 
 

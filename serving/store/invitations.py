@@ -133,3 +133,8 @@ def coach_sees(session: Session, keys: Keys, login: str, person: Person) -> bool
         Student.closed_on.is_(None),
     )
     return session.scalars(query.limit(1)).first() is not None
+
+
+def on_a_list(session: Session, person: Person) -> bool:
+    """Tell whether a student stands on any list that this session sees."""
+    return session.scalars(select(Student.id).where(Student.person_id == person.id).limit(1)).first() is not None

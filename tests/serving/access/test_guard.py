@@ -129,10 +129,10 @@ def test_a_coach_sees_own_students_and_of_anothers_not_even_that_they_are_invite
 
 def test_whoever_decides_on_the_advice_may_nothing_whatever_else_they_are() -> None:
     for role in Role:
-        assert scopes_of(frozenset({role, Role.STUDY_ADVICE}), both_recorded=False) == frozenset()
-    for role in SEES_STUDENTS:
-        assert scopes_of(frozenset({role, Role.STUDY_ADVICE}), both_recorded=True) == ALLOWED[role]
-    assert scopes_of(frozenset({Role.STUDY_ADVICE}), both_recorded=True) == frozenset()
+        assert scopes_of(frozenset({role, Role.STUDY_ADVICE}), walled_off=True) == frozenset()
+    for role in Role:
+        allowed = ALLOWED[role] if role in SEES_STUDENTS else frozenset()
+        assert scopes_of(frozenset({role, Role.STUDY_ADVICE}), walled_off=False) == allowed
 
 
 def test_a_token_opens_what_it_was_given_until_it_is_revoked_or_ends(place: Place) -> None:

@@ -34,10 +34,14 @@ student = "student_number"
 student = ["student"]
 coach = ["slb"]
 coordinator = ["slb-coordinatie"]
-study_advice = ["examencommissie"]
+study_advice = ["examencommissie", "examencommissie-sw"]
+
+[study_advice]
+examencommissie-sw = ["Social Work"]
 
 [[both_roles]]
 login = "small-programme"
+programmes = ["Social Work"]
 why = "Kleine opleiding met een enkele begeleider; vastgelegd door het college."
 by = "College van bestuur"
 until = {until}
@@ -46,6 +50,7 @@ PEOPLE = {
     "coordinator": {"name": "Cato", "groups": ["slb-coordinatie", "anders"]},
     "nobody": {"name": "Niek", "groups": ["medewerkers"]},
     "adviser": {"name": "Adil", "groups": ["slb", "examencommissie"]},
+    "adviser-elsewhere": {"name": "Aya", "groups": ["slb-coordinatie", "examencommissie-sw"]},
     "learner": {"name": "Lotte", "groups": ["student"], "student_number": "s-of-lotte"},
     "numberless": {"name": "Nour", "groups": ["student"]},
     "numbered-coach": {"name": "Noah", "groups": ["slb"], "student_number": "s-of-lotte"},
@@ -125,7 +130,28 @@ def test_who_decides_on_the_advice_gets_in_only_where_it_was_recorded_why(servic
     assert answer.status_code == 403
     assert "bindend studieadvies" in answer.text
     assert log_in(service, "small-programme").status_code == 303
-    assert service.get("/").status_code == 200
+    assert programmes_of(service) == {"Social Work"}
+
+
+def test_who_decides_on_the_advice_of_one_programme_sees_students_of_the_others_alone(service: TestClient) -> None:
+    log_in(service, "coordinator")
+    everywhere = programmes_of(service)
+    service.cookies.clear()
+    log_in(service, "adviser-elsewhere")
+    assert "Social Work" in everywhere
+    assert programmes_of(service) == everywhere - {"Social Work"} != set()
+
+
+def programmes_of(service: TestClient) -> set[str]:
+    """Give of which programmes somebody sees students, on the page and through the API alike."""
+    told = service.get("/v1/invitations", params={"limit": 500}).json()["invitations"]
+    page = service.get("/").text
+    newest = max(each["on"] for each in told)
+    for each in told:
+        if each["on"] == newest and each["state"] == "invited":
+            assert f"/students/{each['enrolment_id']}" in page
+    assert page.count('class="name"') == sum(each["on"] == newest and each["state"] == "invited" for each in told)
+    return {each["programme"] for each in told}
 
 
 def test_an_answer_that_is_not_for_this_login_is_refused(service: TestClient) -> None:
@@ -156,9 +182,13 @@ def test_claims_give_the_roles_that_the_file_names_and_no_others(tmp_path: Path)
     assert access.roles_in({"groups": ["slb", "coordinator", "administrator"]}) == {Role.COACH}
     assert access.roles_in({"groups": "slb-coordinatie"}) == {Role.COORDINATOR}
     assert access.roles_in({}) == access.roles_in({"groups": None}) == frozenset()
-    assert access.both_recorded("small-programme", dt.date(2026, 12, 31))
-    assert not access.both_recorded("small-programme", dt.date(2027, 1, 1))
-    assert not access.both_recorded("adviser", dt.date(2026, 12, 1))
+    assert access.recorded_for("small-programme", dt.date(2026, 12, 31)) == {"Social Work"}
+    assert (
+        access.recorded_for("small-programme", dt.date(2027, 1, 1)) == access.recorded_for("adviser", dt.date(2026, 12, 1)) == frozenset()
+    )
+    assert access.decides_in({"groups": ["slb", "examencommissie-sw"]}) == {"Social Work"}
+    assert access.decides_in({"groups": ["examencommissie", "examencommissie-sw"]}) is None
+    assert access.decides_in({"groups": ["slb"]}) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -167,6 +197,7 @@ def test_claims_give_the_roles_that_the_file_names_and_no_others(tmp_path: Path)
         ("", "oidc"),
         ("[oidc]\nissuer = 'no address'\nclient_id = 'x'", "oidc.issuer"),
         ("[roles]\nboss = ['x']", "roles.boss"),
+        ("[oidc]\nissuer = 'https://i.example'\nclient_id = 'x'\n[study_advice]\nboard = ['Social Work']", "board"),
         ("= 1", "not valid TOML"),
     ],
 )
