@@ -18,6 +18,7 @@ from serving.access.configuration import read_access
 from serving.access.guard import FILES, unguarded
 from serving.access.login import Login
 from serving.access.origin import SameOrigin
+from serving.access.provider_tokens import ProviderTokens
 from serving.access.tokens import Remembered
 from serving.champions import Champions
 from serving.middleware import BodyLimit, Deadline, SecurityHeaders, Unforeseen
@@ -103,6 +104,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.rates = Rates(settings.requests_a_minute)
     app.state.access = None if settings.access_file is None else read_access(settings.access_file)
     app.state.login = None if app.state.access is None else Login(app.state.access, settings)
+    by_provider = app.state.access is not None and app.state.access.machines is not None
+    app.state.provider_tokens = ProviderTokens(app.state.access) if by_provider else None
     for router in ROUTERS:
         app.include_router(router)
     app.mount(FILES, StaticFiles(directory=Path(__file__).with_name("static")), name="static")

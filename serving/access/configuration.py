@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator, model_validator
 
 from riskmodel.errors import ConfigurationFault
-from serving.access.scopes import Role
+from serving.access.scopes import MACHINES, Role, Scope
 from serving.access.wall import Wall
 
 FILE_NAME = "access.toml"
@@ -49,10 +49,31 @@ class BothRoles(_Part):
     until: dt.date
 
 
+class Machines(_Part):
+    """Which machines the provider may vouch for, by access tokens of the client credentials grant."""
+
+    audience: _Text = Field(
+        description="What such a token names as its audience: this service, and not the client that people log in with."
+    )
+    clients: frozenset[_Text] = Field(description="The clients that may call.")
+    claim: _Text = Field(default="scope", description="Which claim tells what the machine may: text with spaces between, or a list.")
+    scopes: dict[str, frozenset[Scope]] = Field(description="Per value of that claim, the scopes that it gives.")
+    longest_minutes: int = Field(default=60, gt=0, le=24 * 60, description="A token that lives longer is refused, as nobody can revoke it.")
+
+    @field_validator("scopes")
+    @classmethod
+    def _for_machines(cls, told: dict[str, frozenset[Scope]]) -> dict[str, frozenset[Scope]]:
+        beyond = frozenset().union(*told.values()) - MACHINES
+        if beyond:
+            raise ValueError(f"a machine can't be given {', '.join(sorted(beyond))}")
+        return told
+
+
 class Access(_Part):
     """The whole file."""
 
     oidc: Provider
+    machines: Machines | None = None
     claims: Claims = Claims()
     roles: dict[Role, tuple[str, ...]] = Field(default_factory=dict, description="Per role, the values of the roles' claim that give it.")
     study_advice: dict[str, Annotated[frozenset[_Text], Field(min_length=1)]] = Field(
@@ -66,6 +87,8 @@ class Access(_Part):
         unknown = set(self.study_advice) - set(self.roles.get(Role.STUDY_ADVICE, ()))
         if unknown:
             raise ValueError(f"[study_advice] names {', '.join(sorted(unknown))}, which [roles] study_advice does not")
+        if self.machines is not None and self.machines.audience == self.oidc.client_id:
+            raise ValueError("[machines] audience is [oidc] client_id, so that what a person logs in with would pass for a machine")
         return self
 
     def roles_in(self, claims: Mapping[str, Any]) -> frozenset[Role]:

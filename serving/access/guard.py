@@ -15,6 +15,7 @@ from starlette.routing import Mount
 
 from serving.access.configuration import Access
 from serving.access.principal import Principal
+from serving.access.provider_tokens import ProviderTokens
 from serving.access.scopes import Role, Scope, scopes_of
 from serving.access.sessions import Limits, Person, resume
 from serving.access.tokens import Remembered, machine
@@ -102,7 +103,7 @@ async def machine_of(request: Request) -> Principal | None:
     Raises
     ------
     Problem
-        A token was sent that is unknown, ended or revoked (401).
+        A token was sent that is unknown, ended or revoked (401), or that the provider signed and it is away (503).
     """
     kind, _, text = request.headers.get("authorization", "").partition(" ")
     if not kind:
@@ -112,7 +113,11 @@ async def machine_of(request: Request) -> Principal | None:
         remembered: Remembered = request.app.state.tokens
         found = remembered.get(text.strip())
         if found is None:
-            found = await run_in_threadpool(_looked_up, request.app.state.store, text.strip())
+            others: ProviderTokens | None = request.app.state.provider_tokens
+            if others is not None and text.count(".") == 2:
+                found = await others.machine(text.strip())
+            else:
+                found = await run_in_threadpool(_looked_up, request.app.state.store, text.strip())
             if found is not None:
                 remembered.keep(text.strip(), found)
     if found is None:
