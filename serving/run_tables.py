@@ -16,6 +16,7 @@ from riskmodel.output import csv_text
 from serving.store.audit import Event
 from serving.store.people import details_of
 from serving.store.runs import read_ranked, read_run_scores
+from serving.store.sealing import reasons_of
 from serving.store.tables import Run
 from serving.store.weeks import Store
 
@@ -68,6 +69,7 @@ def _frames(store: Store, run: Run, targets: list[str], explained: str, language
                 if details is None:  # erased since
                     continue
                 own = scores[student.enrolment]
+                reasons = reasons_of(own[explained], store.keys, student.person) if explained in own else []
                 row: dict[str, object] = {
                     "enrolment_id": details.enrolments.get(student.enrolment, ""),
                     "student_id": details.student_id,
@@ -76,7 +78,7 @@ def _frames(store: Store, run: Run, targets: list[str], explained: str, language
                     "day": student.day,
                     "landmark": student.landmark,
                     "rank": student.rank,
-                    "reasons": [reason["text"].get(language, "") for reason in own[explained].reasons] if explained in own else [],
+                    "reasons": [reason["text"].get(language, "") for reason in reasons],
                     "unusual": student.unusual.get(language, []),
                 }
                 for target, score in own.items():

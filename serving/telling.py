@@ -15,6 +15,7 @@ from serving.languages import LANGUAGES
 from serving.store.audit import events_about
 from serving.store.keys import Keys
 from serving.store.people import STUDENT, Details, details_of, find_person
+from serving.store.sealing import reasons_of, shown_of
 from serving.store.tables import Objection, Person, Run, RunStudent, Score, Student
 from serving.store.weeks import coaches_of
 
@@ -53,7 +54,7 @@ def all_held(session: Session, keys: Keys, student_id: str, language: str) -> li
     if person is not None and details is not None:
         found["identity"] = [_identity(details, texts)]
         found["lists"] = _lists(session, keys, person, details, texts, language)
-        found["scores"] = _scores(session, person, details, texts, language)
+        found["scores"] = _scores(session, keys, person, details, texts, language)
         found["runs"] = _runs(session, person, details, texts, language)
     if person is not None:
         query = select(Objection).where(Objection.person_id == person.id).order_by(Objection.id)
@@ -101,7 +102,7 @@ def _lists(session: Session, keys: Keys, person: Person, details: Details, texts
     query = select(Student).where(Student.person_id == person.id).options(joinedload(Student.week)).order_by(Student.id)
     rows = []
     for place in session.scalars(query):
-        shown = place.shown
+        shown = shown_of(place, keys)
         lessons = "; ".join(f"{each['monday']}: {each['attended']:g}/{each['scheduled']:g}" for each in shown.get("lessons", ()))
         tests = "; ".join(
             f"{each['date']} {each['course']} {each['test']}: {each['grade'] if each['grade'] is not None else each['status']}"
@@ -128,7 +129,7 @@ def _lists(session: Session, keys: Keys, person: Person, details: Details, texts
     return rows
 
 
-def _scores(session: Session, person: Person, details: Details, texts: dict[str, Any], language: str) -> list[dict[str, str]]:
+def _scores(session: Session, keys: Keys, person: Person, details: Details, texts: dict[str, Any], language: str) -> list[dict[str, str]]:
     rows = []
     for score in session.scalars(select(Score).where(Score.person_id == person.id).order_by(Score.id)):
         between = None if score.low is None or score.high is None else f"{_number(score.low, language)} - {_number(score.high, language)}"
@@ -139,7 +140,7 @@ def _scores(session: Session, person: Person, details: Details, texts: dict[str,
                 target=texts["target"].get(score.target, score.target),
                 probability=_number(score.probability, language),
                 interval=between,
-                reasons=_reasons(score.reasons, language),
+                reasons=_reasons(reasons_of(score, keys, person), language),
                 model=score.model,
                 source=texts["source"].get(score.source, score.source),
                 enrolments=details.enrolments.get(score.enrolment),

@@ -21,6 +21,7 @@ from serving.pages.rendering import TEXTS, render, safe_path
 from serving.store.audit import Event
 from serving.store.tables import Student, Week
 from serving.store.weeks import (
+    Listed,
     coaches_behind,
     coaches_of,
     coaches_with_invited,
@@ -61,7 +62,7 @@ def students(request: Request, session: SessionDep, store: StoreDep, person: Sta
             "name": student.name,
             "programme": student.row.programme,
             "number": student.student_id,
-            "why": _first_reason(student.row, language),
+            "why": _first_reason(student, language),
             "since": since[student.enrolment_id],
         }
         for student in found
@@ -86,10 +87,10 @@ def _meaning(week: Week, students: Sequence[Student], language: str) -> str | No
     return told.get(language)
 
 
-def _first_reason(student: Student, language: str) -> str:
+def _first_reason(student: Listed, language: str) -> str:
     raising = [reason for reason in student.shown["reasons"] if reason["direction"] == "raises" and not reason["context"]]
     if not raising:
-        if student.probability is None:
+        if student.row.probability is None:
             return str(TEXTS[language]["by_rule"])
         return str(TEXTS[language]["by_chance"].split(". ")[0]) + "."
     return str(raising[0]["text"][language])
@@ -109,7 +110,7 @@ def student(request: Request, session: SessionDep, store: StoreDep, person: Staf
     store.record(Event.PAGE_STUDENT_READ, actor=person.login, subjects=[found.subject])
     language = page_language(request)
     texts = TEXTS[language]
-    shown = found.row.shown
+    shown = found.shown
     reasons = [
         {**reason, "label": reason["label"][language], "text": reason["text"][language]}
         for reason in shown["reasons"]

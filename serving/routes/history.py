@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
@@ -20,6 +20,7 @@ from serving.store.audit import Event
 from serving.store.invitations import coach_sees, on_a_list
 from serving.store.people import details_of, find_person
 from serving.store.scores import read_history
+from serving.store.sealing import reasons_of
 from serving.store.tables import Person, Score
 from serving.store.weeks import Store
 
@@ -103,7 +104,7 @@ def history(
     following = make_cursor(store.keys, question, page[-1].id) if len(found) > limit else None
     return HistoryOut(
         student_id=details.student_id,
-        scores=[_told(score, details.enrolments.get(score.enrolment, "")) for score in page],
+        scores=[_told(score, details.enrolments.get(score.enrolment, ""), reasons_of(score, store.keys, person)) for score in page],
         next_cursor=following,
     )
 
@@ -117,7 +118,7 @@ def _visible(session: Session, store: Store, caller: Principal, student_id: str)
     return person if coach_sees(session, store.keys, caller.login, person) else None
 
 
-def _told(score: Score, enrolment_id: str) -> ScoreKept:
+def _told(score: Score, enrolment_id: str, reasons: list[dict[str, Any]]) -> ScoreKept:
     interval = None if score.low is None or score.high is None else Range(low=score.low, high=score.high)
     return ScoreKept(
         at=score.at.replace(tzinfo=dt.UTC),
@@ -130,6 +131,6 @@ def _told(score: Score, enrolment_id: str) -> ScoreKept:
         day=score.day,
         landmark=score.landmark,
         model=score.model,
-        reasons=[ReasonKept(**reason) for reason in score.reasons],
+        reasons=[ReasonKept(**reason) for reason in reasons],
         source=score.source,  # type: ignore[arg-type]
     )

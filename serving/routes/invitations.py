@@ -18,6 +18,8 @@ from serving.problems import NOT_LET_IN, faults_problem, told_as_problem
 from serving.routes.history import ReasonKept
 from serving.store.audit import Event
 from serving.store.invitations import Change, changes_since, read_changes, where_changes_stand
+from serving.store.keys import Keys
+from serving.store.sealing import shown_of
 
 router = APIRouter(prefix="/v1", tags=["invitations"], route_class=ConditionalRoute)
 _QUESTION = "invitations"
@@ -114,13 +116,13 @@ def invitations(
     )
     last = page[-1].number if page else after
     return InvitationsOut(
-        invitations=[_told(change) for change in page],
+        invitations=[_told(change, store.keys) for change in page],
         more=len(found) > limit,
         next_cursor=make_cursor(store.keys, _QUESTION, [here.epoch, last]),
     )
 
 
-def _told(change: Change) -> InvitationOut:
+def _told(change: Change, keys: Keys) -> InvitationOut:
     told = InvitationOut(
         id=change.id,
         state="withdrawn" if change.invited is None or change.details is None else "invited",
@@ -147,6 +149,6 @@ def _told(change: Change) -> InvitationOut:
         day=row.day,
         landmark=row.landmark,
         model=row.week.models.get(row.week.target, ""),
-        reasons=[ReasonKept(**reason) for reason in row.shown["reasons"]],
+        reasons=[ReasonKept(**reason) for reason in shown_of(row, keys)["reasons"]],
     )
     return told

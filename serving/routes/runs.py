@@ -46,6 +46,7 @@ from serving.store.runs import (
     read_runs,
     read_students,
 )
+from serving.store.sealing import reasons_of
 from serving.store.tables import Run, RunStudent, Score
 from serving.store.weeks import Store, now
 from serving.uploads import received, refused, upload_place
@@ -416,17 +417,17 @@ def _result(keys: Keys, student: RunStudent, scores: dict[str, dict[str, Score]]
         day=student.day,
         landmark=student.landmark,
         rank=student.rank,
-        scores={target: _score(score) for target, score in scores[student.enrolment].items()},
+        scores={target: _score(score, reasons_of(score, keys, student.person)) for target, score in scores[student.enrolment].items()},
         not_scored=why,
         detail=None if why is None else NOT_SCORED[why][language],
     )
 
 
-def _score(score: Score) -> RunScore:
+def _score(score: Score, reasons: list[dict[str, Any]]) -> RunScore:
     return RunScore(
         probability=score.probability,
         interval=None if score.low is None or score.high is None else Range(low=score.low, high=score.high),
         unusual=score.unusual,
-        reasons=[ReasonKept(**reason) for reason in score.reasons],
+        reasons=[ReasonKept(**reason) for reason in reasons],
         model=score.model,
     )

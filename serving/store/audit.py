@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from riskmodel.errors import RiskModelError
@@ -26,6 +26,7 @@ from serving.store.tables import AuditCheckpoint, AuditEvent, AuditHead
 BEGINNING = "0" * 64
 HEAD_EVERY = 100
 _CHUNK = 5000
+_EVENTS: Table = AuditEvent.__table__  # type: ignore[assignment]
 EVERYONE = ""
 
 
@@ -153,18 +154,49 @@ def record(
     int
         The last event's number.
     """
-    if not subjects:
+    return record_all(session, keys, [Happening(event, actor, subject, why) for subject in subjects], at=at, heads=heads)
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One thing to record: what, who did it, on which student and why; as for `record`."""
+
+    event: Event
+    actor: str
+    subject: str = EVERYONE
+    why: str = ""
+
+
+def record_all(session: Session, keys: Keys, happened: Sequence[Happening], *, at: dt.datetime, heads: Path | None = None) -> int:
+    """Append events of any kinds and of several people, in their order, at the cost of one; otherwise as `record`.
+
+    Parameters
+    ----------
+    session : Session
+    keys : Keys
+    happened : sequence of Happening
+    at : datetime.datetime
+        When, UTC.
+    heads : Path, optional
+
+    Returns
+    -------
+    int
+        The last event's number.
+    """
+    if not happened:
         return 0
     at = at.replace(tzinfo=None)
-    taken = update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq + len(subjects)).returning(AuditHead.seq, AuditHead.code)
+    taken = update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq + len(happened)).returning(AuditHead.seq, AuditHead.code)
     last, code = session.execute(taken).one()
-    who = keys.digest("actor", actor)
+    who = {actor: keys.digest("actor", actor) for actor in {each.actor for each in happened}}
     rows = []
-    first = last - len(subjects) + 1
-    for seq, subject in enumerate(subjects, start=first):
-        code = _code(keys.audit, code, seq, at, event, who, subject, why)
-        rows.append({"seq": seq, "at": at, "event": str(event), "actor": who, "subject": subject, "why": why, "code": code})
-    session.execute(insert(AuditEvent), rows)
+    first = last - len(happened) + 1
+    for seq, each in enumerate(happened, start=first):
+        code = _code(keys.audit, code, seq, at, each.event, who[each.actor], each.subject, each.why)
+        told = {"event": str(each.event), "actor": who[each.actor], "subject": each.subject, "why": each.why}
+        rows.append({"seq": seq, "at": at, **told, "code": code})
+    session.execute(insert(_EVENTS), rows)
     session.execute(update(AuditHead).where(AuditHead.id == 1).values(code=code))
     if heads is not None and last // HEAD_EVERY > (first - 1) // HEAD_EVERY:
         _note(heads, last, code, at)

@@ -9,15 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session, object_session
 
 from riskmodel.errors import RiskModelError
 from serving.store.changes import note_erased
 from serving.store.keys import Keys
+from serving.store.sealing import own_key
 from serving.store.tables import Person
 
 STUDENT, ENROLMENT = "student", "enrolment"
+_PEOPLE: Table = Person.__table__  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,12 @@ def opened(sealed_key: str, sealed_details: str, keys: Keys) -> Details:
     RiskModelError
         The store was written with other keys, or the text is damaged.
     """
-    own = keys.open(sealed_key)
+    return _details(own_key(sealed_key, keys), sealed_details)
+
+
+def _details(own: Fernet, sealed_details: str) -> Details:
     try:
-        return Details.from_text(Fernet(own).decrypt(sealed_details.encode()).decode())
+        return Details.from_text(own.decrypt(sealed_details.encode()).decode())
     except (InvalidToken, ValueError):
         raise RiskModelError("what is told of a person can't be read.", remedy="Put the store back from its backup.") from None
 
@@ -90,45 +95,75 @@ def sealed(details: Details, keys: Keys, sealed_key: str | None = None) -> tuple
     return sealed_key or keys.seal(own), Fernet(own).encrypt(details.to_text().encode()).decode()
 
 
-def keep_people(session: Session, keys: Keys, told: Iterable[tuple[str, str, str]]) -> dict[str, Person]:
+@dataclass(frozen=True)
+class Known:
+    """A student who is kept.
+
+    Attributes
+    ----------
+    id : str
+        The person's pseudonym.
+    student : str
+        Digest of the student's number, for the audit trail.
+    key : Fernet
+        The student's own.
+    """
+
+    id: str
+    student: str
+    key: Fernet
+
+
+def keep_people(session: Session, keys: Keys, told: Iterable[tuple[str, str, str]]) -> dict[str, Known]:
     """Find or add the person behind each student, with the newest name and every enrolment.
 
     Parameters
     ----------
     session : Session
+        Whose transaction holds the audit trail, so that nobody else adds the same student meanwhile.
     keys : Keys
     told : iterable of (student_id, name, enrolment_id)
         An empty name leaves the one that is known; for a student without any, their number stands in.
 
     Returns
     -------
-    dict of student_id to Person
+    dict of student_id to Known
         Without students who were erased: nothing brings them back.
     """
-    rows = list(told)
-    digests = {student: keys.digest(STUDENT, student) for student, _, _ in rows}
-    known = {person.student: person for person in session.scalars(select(Person).where(Person.student.in_(set(digests.values()))))}
-    found: dict[str, Person] = {}
-    for student, name, enrolment in rows:
-        person = known.get(digests[student])
-        if person is not None and person.erased_at is not None:
+    rows: dict[str, list[tuple[str, str]]] = {}
+    for student, name, enrolment in told:
+        rows.setdefault(student, []).append((name, enrolment))
+    digests = {keys.digest(STUDENT, student): student for student in rows}
+    columns = (Person.id, Person.student, Person.sealed_key, Person.sealed_details, Person.erased_at)
+    there = {row.student: row for row in session.execute(select(*columns).where(Person.student.in_(digests)))}
+    found: dict[str, Known] = {}
+    added: list[dict[str, str]] = []
+    changed: list[dict[str, str]] = []
+    for digest, student in digests.items():
+        row = there.get(digest)
+        if row is not None and row.erased_at is not None:
             continue
-        here = keys.digest(ENROLMENT, enrolment)
-        if person is None:
-            person = Person(id=secrets.token_hex(16), student=digests[student])
-            known[digests[student]] = person
-            session.add(person)
-            details = Details(student, name or student, {here: enrolment})
-        else:
-            before = details_of(person, keys)
-            name = name or (before.name if before else student)
-            details = Details(student, name, {**(before.enrolments if before else {}), here: enrolment})
-            if before == details:
-                found[student] = person
-                continue
-        person.sealed_key, person.sealed_details = sealed(details, keys, person.sealed_key)
-        found[student] = person
-    session.flush()
+        held, before = (None, None) if row is None else (row.sealed_key, row.sealed_details)
+        text = Fernet.generate_key().decode() if held is None else keys.open(held)
+        own = Fernet(text)
+        known = None if held is None or before is None else _details(own, before)
+        details = known or Details(student, student, {})
+        for name, enrolment in rows[student]:
+            details = Details(student, name or details.name, {**details.enrolments, keys.digest(ENROLMENT, enrolment): enrolment})
+        identity = secrets.token_hex(16) if row is None else row.id
+        found[student] = Known(identity, digest, own)
+        if details != known:
+            sealed_details = own.encrypt(details.to_text().encode()).decode()
+            kept = {"sealed_key": keys.seal(text) if held is None else held, "sealed_details": sealed_details}
+            if row is None:
+                added.append({"id": identity, "student": digest, **kept})
+            else:
+                changed.append({"number": identity, **kept})
+    if added:
+        session.execute(insert(_PEOPLE), added)
+    if changed:
+        session.execute(update(_PEOPLE).where(_PEOPLE.c.id == bindparam("number")), changed)
+        session.expire_all()  # whoever loaded one of them before reads what stands there now
     return found
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from serving.store.audit import Event, record
+from serving.store.sealing import renew_own_keys
 from serving.store.tables import (
     AuditEvent,
     Barred,
@@ -110,6 +111,13 @@ def _gone(bounds: _Bounds) -> Select[Any]:
     )
 
 
+def _partly(bounds: _Bounds) -> Select[Any]:
+    """Give the people of whom a text is past its time: a score's reasons, or what a list showed."""
+    scored = select(Score.person_id).where(Score.at < bounds.scores)
+    listed = select(Student.person_id).join(Week).where(Week.on < bounds.lists)
+    return select(Person.id).where(Person.id.in_(scored.union(listed)), Person.id.not_in(_gone(bounds)))
+
+
 def _ended_sessions(bounds: _Bounds) -> list[tuple[type[Any], ColumnElement[bool]]]:
     return [
         (LoginSession, LoginSession.seen_at < bounds.sessions),
@@ -159,6 +167,7 @@ def remove_expired(store: Store, periods: Periods, *, actor: str, at: dt.datetim
         record(session, store.keys, Event.OPERATOR_RETENTION_RUN, actor=actor, at=at, heads=store.heads)
         found = expired(session, periods, at)
         people = list(session.scalars(_gone(bounds)))
+        staying = session.scalars(_partly(bounds)).all()
         session.execute(delete(Score).where(Score.at < bounds.scores))
         session.execute(delete(Run).where(~_still_there(bounds.scores)))
         session.execute(delete(Week).where(Week.on < bounds.lists))
@@ -167,6 +176,8 @@ def remove_expired(store: Store, periods: Periods, *, actor: str, at: dt.datetim
             session.execute(delete(table).where(past))
         for part in _chunks(people):
             _forget(session, part)
+        # What went of a student who stays is to be noise wherever else it stands, so all that is left of theirs gets another key.
+        renew_own_keys(session, store.keys, staying)
     return found
 
 

@@ -25,6 +25,7 @@ from serving.store.audit import Event, hold, record
 from serving.store.changes import withdraw
 from serving.store.keys import Keys
 from serving.store.people import STUDENT, Details, details_of, erase, find_person, sealed
+from serving.store.sealing import own_key, seal, unseal
 from serving.store.tables import AuditEvent, Barred, Objection, Person, RunStudent, Score, Student, Week
 
 NOTES_NAME = "rights-notes.jsonl"
@@ -243,21 +244,24 @@ def object_to_scores(
 def _let_hold(session: Session, keys: Keys, person: Person, listed: str, at: dt.datetime, *, since: dt.datetime) -> int:
     session.add(Objection(person_id=person.id, begun_at=since))
     _bar(session, person, Why.OBJECTED, listed, details_of(person, keys))
-    return _leave_lists(session, person, at)
+    return _leave_lists(session, keys, person, at)
 
 
-def _leave_lists(session: Session, person: Person, at: dt.datetime) -> int:
+def _leave_lists(session: Session, keys: Keys, person: Person, at: dt.datetime) -> int:
     """Take a student off the newest list where a model or the lot put them there, and the score from their row where something else did."""
     newest = select(Week.id).order_by(Week.on.desc()).limit(1).scalar_subquery()
     rows = session.scalars(select(Student).where(Student.week_id == newest, Student.person_id == person.id)).all()
     going = [row for row in rows if row.way not in STAY]
     withdraw(session, [(person.id, row.enrolment, row.week.on) for row in going if row.invited], at)
+    own = None if person.sealed_key is None else own_key(person.sealed_key, keys)
     for row in rows:
         if row in going:
             session.delete(row)
         else:
             row.probability, row.margin, row.rank = None, None, 0
-            row.shown = {**row.shown, "reasons": [], "frequency": {}, "interval": {}, "unusual": {}}
+            if own is not None:
+                shown = {**unseal(own, row.sealed_shown), "reasons": [], "frequency": {}, "interval": {}, "unusual": {}}
+                row.sealed_shown = seal(own, shown)
     session.flush()
     return sum(row.invited for row in going)
 

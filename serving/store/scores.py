@@ -9,13 +9,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
-from serving.store.audit import Event, hold, record
+from serving.store.audit import Event, Happening, hold, record_all
 from serving.store.keys import Keys
 from serving.store.people import ENROLMENT, keep_people
 from serving.store.rights import barred_students
+from serving.store.sealing import seal
 from serving.store.tables import Score
 
 
@@ -30,6 +31,7 @@ class Source(StrEnum):
     """A list was published."""
 
 
+_SCORES: Table = Score.__table__  # type: ignore[assignment]
 # A publication records an event of its own for each student on the list.
 _EVENTS = {Source.REQUEST: Event.API_SCORES_KEPT, Source.RUN: Event.RUN_SCORES_KEPT}
 
@@ -75,6 +77,21 @@ class NewScore:
     name: str = ""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Scores that one caller wants kept.
+
+    Attributes
+    ----------
+    scores : sequence of NewScore
+    actor : str
+        Who had them computed: a login subject, a token's name or an operating-system user.
+    """
+
+    scores: Sequence[NewScore]
+    actor: str
+
+
 def keep_scores(
     session: Session,
     keys: Keys,
@@ -86,19 +103,37 @@ def keep_scores(
     run_id: str | None = None,
     heads: Path | None = None,
 ) -> frozenset[str]:
-    """Keep scores and record that they were kept; they stand when the session's transaction does.
+    """Keep what one caller asked for; otherwise as `keep_together`.
 
-    Call it before anything else in its transaction, as `audit.record`.
+    Returns
+    -------
+    frozenset of str
+        The student numbers of whom nothing was kept, because they objected or were erased.
+    """
+    return keep_together(session, keys, [Asked(scores, actor)], source=source, at=at, run_id=run_id, heads=heads)
+
+
+def keep_together(
+    session: Session,
+    keys: Keys,
+    asked: Sequence[Asked],
+    *,
+    source: Source,
+    at: dt.datetime,
+    run_id: str | None = None,
+    heads: Path | None = None,
+) -> frozenset[str]:
+    """Keep scores that several callers asked for and record that they were kept; they stand when the session's transaction does.
+
+    Call it before anything else in its transaction, as `audit.record`. Each caller has an event of their own for each student.
 
     Parameters
     ----------
     session : Session
     keys : Keys
-    scores : sequence of NewScore
-        Any number; they go in with one insert.
+    asked : sequence of Asked
+        Any number; all scores go in with one insert.
     source : Source
-    actor : str
-        Who had them computed: a login subject, a token's name or an operating-system user.
     at : datetime.datetime
         When, UTC.
     run_id : str, optional
@@ -111,23 +146,29 @@ def keep_scores(
     frozenset of str
         The student numbers of whom nothing was kept, because they objected or were erased.
     """
+    scores = [score for each in asked for score in each.scores]
     if not scores:
         return frozenset()
     hold(session)
-    barred = barred_students(session, keys, (score.student_id for score in scores))
+    barred = barred_students(session, keys, dict.fromkeys(score.student_id for score in scores))
     told = ((score.student_id, score.name, score.enrolment_id) for score in scores if score.student_id not in barred)
     people = keep_people(session, keys, dict.fromkeys(told))
     event = _EVENTS.get(source)
     if event is not None:
-        subjects = [person.student for person in people.values()]
-        record(session, keys, event, actor=actor, at=at, subjects=subjects, why="signal", heads=heads)
+        happened = [
+            Happening(event, each.actor, people[student].student, "signal")
+            for each in asked
+            for student in dict.fromkeys(score.student_id for score in each.scores)
+            if student in people
+        ]
+        record_all(session, keys, happened, at=at, heads=heads)
     enrolments = {score.enrolment_id: keys.digest(ENROLMENT, score.enrolment_id) for score in scores}
     rows = [
         {
             "person_id": people[score.student_id].id,
             "enrolment": enrolments[score.enrolment_id],
             "at": at.replace(tzinfo=None),
-            "on": score.on,
+            "on_date": score.on,
             "day": score.day,
             "landmark": score.landmark,
             "target": score.target,
@@ -136,7 +177,7 @@ def keep_scores(
             "high": score.high,
             "unusual": score.unusual,
             "model": score.model,
-            "reasons": list(score.reasons),
+            "sealed_reasons": seal(people[score.student_id].key, score.reasons),
             "source": str(source),
             "run_id": run_id,
         }
@@ -144,7 +185,7 @@ def keep_scores(
         if score.student_id in people
     ]
     if rows:
-        session.execute(insert(Score), rows)
+        session.execute(insert(_SCORES), rows)
     return frozenset(score.student_id for score in scores if score.student_id not in people)
 
 

@@ -77,7 +77,7 @@ class Student(Base):
     rank: Mapped[int]
     margin: Mapped[float | None]
     probability: Mapped[float | None]
-    shown: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sealed_shown: Mapped[str]
     change: Mapped[int]
     closed_on: Mapped[dt.date | None]
     week: Mapped[Week] = relationship(back_populates="students")
@@ -141,7 +141,7 @@ class Score(Base):
     high: Mapped[float | None]
     unusual: Mapped[bool]
     model: Mapped[str]
-    reasons: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    sealed_reasons: Mapped[str]
     source: Mapped[str]
     run_id: Mapped[str | None]
     person: Mapped[Person] = relationship()

@@ -19,6 +19,7 @@ from serving.store.keys import Keys
 from serving.store.people import ENROLMENT, STUDENT, details_of, keep_people
 from serving.store.rights import barred_students
 from serving.store.scores import NewScore, Source, keep_scores
+from serving.store.sealing import seal, shown_of
 from serving.store.tables import StandIn, Student, Week
 from serving.week import PublishedStudent, PublishedWeek
 
@@ -58,7 +59,9 @@ class Listed:
     subject : str
         Digest of the student, for the audit trail.
     row : Student
-        Where they stood and what was said.
+        Where they stood.
+    shown : dict
+        What was said.
     """
 
     enrolment_id: str
@@ -66,6 +69,7 @@ class Listed:
     name: str
     subject: str
     row: Student
+    shown: dict[str, Any]
 
 
 def now() -> dt.datetime:
@@ -104,7 +108,7 @@ def publish_week(store: Store, week: PublishedWeek, *, actor: str) -> int:
                 **student.model_dump(exclude=_SHOWN | _APART),
                 person_id=people[student.student_id].id,
                 enrolment=keys.digest(ENROLMENT, student.enrolment_id),
-                shown=student.model_dump(mode="json", include=_SHOWN),
+                sealed_shown=seal(people[student.student_id].key, student.model_dump(mode="json", include=_SHOWN)),
                 change=change,
             )
             for change, student in enumerate(listed, start=first)
@@ -208,7 +212,8 @@ def _listed(session: Session, keys: Keys, query: Any) -> Iterator[Listed]:
     for row in session.scalars(query.options(joinedload(Student.person))):
         details = details_of(row.person, keys)
         if details is not None:
-            yield Listed(details.enrolments[row.enrolment], details.student_id, details.name, row.person.student, row)
+            shown = shown_of(row, keys)
+            yield Listed(details.enrolments[row.enrolment], details.student_id, details.name, row.person.student, row, shown)
 
 
 def coaches_with_invited(session: Session, week: Week) -> dict[str, int]:

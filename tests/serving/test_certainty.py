@@ -17,6 +17,7 @@ from riskmodel.cli.context import options
 from riskmodel.cli.scoring import score
 from riskmodel.contract.dataset import load_dataset
 from riskmodel.scoring import score_dataset
+from serving.store.sealing import own_key, seal
 from serving.store.tables import Student
 from serving.store.weeks import invited_students, latest_week
 from tests.serving.conftest import Place, entered
@@ -77,18 +78,19 @@ def test_the_coachs_page_tells_the_interval_and_what_is_unlike_earlier_years(pla
         week = latest_week(session)
         assert week is not None
         listed = invited_students(session, store.keys, week, None)[:3]
-        kept = {each.enrolment_id: dict(each.row.shown) for each in listed}
+        kept = {each.enrolment_id: each.row.sealed_shown for each in listed}
         numbers = {each.enrolment_id: each.row.id for each in listed}
-        first, second, third = (each.row for each in listed)
-        one, two, three = kept
-        first.shown = kept[one] | {"unusual": {"nl": ["Opleiding: <b>nieuw</b>."], "en": ["Programme: new."]}}
-        second.shown = kept[two] | {"unusual": {}}
-        third.shown = {name: value for name, value in kept[three].items() if name not in ("interval", "unusual")}
+        for each, changes in zip(
+            listed, ({"unusual": {"nl": ["Opleiding: <b>nieuw</b>."], "en": ["Programme: new."]}}, {"unusual": {}}, None), strict=True
+        ):
+            without = {name: value for name, value in each.shown.items() if name not in ("interval", "unusual")}
+            shown = without if changes is None else each.shown | changes
+            each.row.sealed_shown = seal(own_key(str(each.row.person.sealed_key), store.keys), shown)
     with entered(place.settings()) as client:
         pages = [client.get(f"/students/{each}").text for each in kept]
     with Session(store.engine) as session, session.begin():
         for enrolment, number in numbers.items():
-            session.get_one(Student, number).shown = kept[enrolment]
+            session.get_one(Student, number).sealed_shown = kept[enrolment]
     store.engine.dispose()
     unusual, usual, older = pages
     assert "Anders dan eerder" in unusual

@@ -82,11 +82,15 @@ def status() -> None:
 def upgrade(to: Annotated[str, typer.Option(help="A schema to go to, up or down.")] = "head") -> None:
     """Move the store's schema to this version's, with all that is in it. Make a backup first; stop the service while it runs."""
     from serving.store.schema import migrate, revision
+    from serving.store.traces import rewrite
 
     with open_store(workspace(), require=False) as store:
         before = revision(store.engine) or "none"
         migrate(store.engine, store.keys, to)
-        say(f"The store has schema {revision(store.engine)}; before it was {before}.")
+        after = revision(store.engine)
+        if before not in ("none", after):
+            rewrite(store.engine)  # an older schema may have kept in clear what is encrypted now
+        say(f"The store has schema {after}; before it was {before}.")
 
 
 @store_app.command("backup")

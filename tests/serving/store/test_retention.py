@@ -10,13 +10,16 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.orm import Session
 
+from riskmodel.errors import RiskModelError
 from serving.access.scopes import Role
 from serving.access.sessions import Person as Visitor
 from serving.access.sessions import begin
 from serving.store.people import ENROLMENT, STUDENT, find_person
 from serving.store.retention import Expired, Periods, expired, remove_expired
 from serving.store.rights import Why, barred_students, erase_student, object_to_scores
-from serving.store.tables import Person, Run, RunStudent, Student, Week
+from serving.store.scores import read_history
+from serving.store.sealing import own_key, reasons_of, unseal
+from serving.store.tables import Person, Run, RunStudent, Score, Student, Week
 from serving.store.traces import rewrite
 from serving.store.weeks import Store, invited_students, latest_week, publish_week
 from serving.telling import all_held
@@ -146,7 +149,7 @@ def test_no_page_holds_what_is_past_its_time_and_the_key_to_older_copies_is_dest
         assert person is not None
         identity, sealed_key = person.id, str(person.sealed_key)
         digest = store.keys.digest(STUDENT, "s-canary-2")
-    assert CANARY.encode() in bytes_of(store)
+    assert CANARY.encode() not in bytes_of(store)
     assert sealed_key.encode() in bytes_of(store)
     removing(store)
     rewrite(store.engine)
@@ -159,3 +162,25 @@ def test_no_page_holds_what_is_past_its_time_and_the_key_to_older_copies_is_dest
     fresh = store.keys.with_new().newest_only()
     with pytest.raises(InvalidToken):
         Fernet(fresh.encryption[0]).decrypt(sealed_key)
+
+
+def test_what_went_of_a_student_who_stays_is_noise_in_older_copies_too(store: Store) -> None:
+    filled(store)
+    with store.session() as session:
+        person = find_person(session, store.keys, "s-canary-1")
+        assert person is not None
+        went = str(session.scalar(sa.select(Score.sealed_reasons).where(Score.person_id == person.id).order_by(Score.id).limit(1)))
+        before = own_key(str(person.sealed_key), store.keys)
+    assert unseal(before, went)[0]["text"]["nl"] == CANARY
+    removing(store)
+    with store.session() as session:
+        person = find_person(session, store.keys, "s-canary-1")
+        assert person is not None
+        after = own_key(str(person.sealed_key), store.keys)
+        with pytest.raises(RiskModelError, match="can't be read"):
+            unseal(after, went)
+        (kept,) = read_history(session, person.id, most=10)
+        assert reasons_of(kept, store.keys)[0]["key"]
+        newest = latest_week(session)
+        assert newest is not None
+        assert all(each.shown["reasons"] for each in invited_students(session, store.keys, newest, None))

@@ -32,6 +32,7 @@ from serving.store.rights import (
     withdraw_objection,
 )
 from serving.store.schema import connect, migrate
+from serving.store.sealing import shown_of
 from serving.store.tables import Score, Student
 from serving.store.weeks import Store, invited_students, latest_week, publish_week
 from serving.telling import all_held
@@ -72,7 +73,7 @@ def test_who_objects_leaves_the_list_that_a_model_put_them_on_and_keeps_what_a_r
     assert names(store) == ["Noor Kanarie 2", "Noor Kanarie 3"]
     with store.session() as session:
         rows = {row.way: row for row in session.scalars(sa.select(Student))}
-        assert (rows["rule"].probability, rows["rule"].shown["reasons"]) == (None, [])
+        assert (rows["rule"].probability, shown_of(rows["rule"], store.keys)["reasons"]) == (None, [])
         here = where_changes_stand(session)
         last = read_changes(session, store.keys, after=0, through=here.last, most=10)[-1]
         assert (last.invited, last.enrolment_id) == (None, "e-canary-1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,8 @@ from sqlalchemy.orm import Session
 from serving.store.audit import Event, events_about, verify
 from serving.store.people import STUDENT, details_of, erase, find_person
 from serving.store.scores import NewScore, Source, keep_scores, read_history
-from serving.store.tables import Score
+from serving.store.sealing import reasons_of
+from serving.store.tables import Person, Score
 from serving.store.weeks import Store, now, publish_week
 from tests.serving.store.lists import CANARIES, MONDAY, student, week
 from tests.serving.store.test_people import everything
@@ -42,12 +44,17 @@ def history(store: Store, number: int, most: int = 100, before: int | None = Non
         return list(read_history(session, person.id, most=most, before=before))
 
 
+def reasons(store: Store, kept: Score) -> list[dict[str, Any]]:
+    with store.session() as session:
+        return reasons_of(kept, store.keys, session.get_one(Person, kept.person_id))
+
+
 def test_a_score_comes_back_as_it_was_kept(store: Store) -> None:
     assert keep(store, score(1), score(1, "dropout", 0.2), score(2)) == frozenset()
     second, first = history(store, 1)
     assert (first.target, first.probability, first.low, first.high, first.unusual) == ("leave", 0.4, 0.3, 0.55, False)
     assert (first.at, first.on, first.day, first.landmark, first.model) == (WHEN, MONDAY, 62, 56, "leave-3")
-    assert (first.reasons, first.source, first.run_id) == (REASONS, "request", None)
+    assert (reasons(store, first), first.source, first.run_id) == (REASONS, "request", None)
     assert (second.target, second.probability) == ("dropout", 0.2)
 
 
@@ -116,7 +123,7 @@ def test_a_published_list_keeps_the_scores_that_it_was_made_of(store: Store) -> 
         True,
         "leave-7",
     )
-    assert older.reasons[0]["text"] == {"nl": "Minder vaak aanwezig dan eerst.", "en": "Less often present than before."}
+    assert reasons(store, older)[0]["text"] == {"nl": "Minder vaak aanwezig dan eerst.", "en": "Less often present than before."}
     assert len(history(store, 2)) == 1
 
 
