@@ -21,6 +21,7 @@ from serving.access.origin import SameOrigin
 from serving.access.provider_tokens import ProviderTokens
 from serving.access.tokens import Remembered
 from serving.champions import Champions
+from serving.desk import Desk
 from serving.middleware import BodyLimit, Deadline, SecurityHeaders, Unforeseen
 from serving.observing import Metrics, Observed
 from serving.openapi import TITLE, operation_id
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         with suppress(SQLAlchemyError, OSError):  # a store that is away must not keep the service from stopping
             note_head(store.engine, settings.audit_heads, now())
+        app.state.desk.close()
         store.engine.dispose()
 
     app = FastAPI(
@@ -99,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.champions = Champions(settings.champion_folder, settings.words_file)
     app.state.store = store
+    app.state.desk = Desk(store)
     app.state.tokens = Remembered()
     app.state.metrics = Metrics()
     app.state.rates = Rates(settings.requests_a_minute)

@@ -82,42 +82,52 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What is said of some students, by their place in the request: each is in one of the two.
+class Measured:
+    """Some students of a request, as far as they can be told without a model.
 
     Attributes
     ----------
     told : dict of int to Answer
+        Who is not scored, by their place in the request.
     faults : dict of int to list of dict
         Each fault with its `pointer` in the request (RFC 6901) and `detail`.
+    groups : dict of landmark to dict of int to (day or None, row)
+        Whom the models are to be asked about, with a value for each feature of the catalogue.
     """
 
     told: dict[int, Answer]
     faults: dict[int, Faults]
+    groups: dict[int, dict[int, tuple[int | None, dict[str, Any]]]]
 
 
-def score_ready(serving: Serving, students: Mapping[int, Ready], language: str) -> Answers:
-    """Score ready features.
+@dataclass(frozen=True)
+class Question:
+    """What models are asked: some rows of features at one landmark, to be told in one language."""
+
+    serving: Serving
+    landmark: int
+    language: str
+    rows: Sequence[dict[str, Any]]
+
+
+def look_at_ready(serving: Serving, students: Mapping[int, Ready]) -> Measured:
+    """Look whether ready features are what the models look at.
 
     Parameters
     ----------
     serving : Serving
     students : mapping of int to Ready
         By their place in the request.
-    language : {'nl', 'en'}
     """
-    answers = Answers({}, {})
-    groups: defaultdict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
+    faults: dict[int, Faults] = {}
+    groups: defaultdict[int, dict[int, tuple[int | None, dict[str, Any]]]] = defaultdict(dict)
     for place, student in students.items():
-        row, faults = _feature_row(serving, student, f"/students/{place}")
-        if faults:
-            answers.faults[place] = faults
+        row, found = _feature_row(serving, student, f"/students/{place}")
+        if found:
+            faults[place] = found
         else:
-            groups[student.landmark][place] = row
-    for landmark, rows in groups.items():
-        told = _told(serving, list(rows.values()), landmark, language)
-        answers.told.update((place, Answer(None, landmark, None, scores)) for place, scores in zip(rows, told, strict=True))
-    return answers
+            groups[student.landmark][place] = (None, row)
+    return Measured({}, faults, groups)
 
 
 def _feature_row(serving: Serving, student: Ready, place: str) -> tuple[dict[str, Any], Faults]:
@@ -146,8 +156,8 @@ def _feature_row(serving: Serving, student: Ready, place: str) -> tuple[dict[str
     return row, faults
 
 
-def score_rows(serving: Serving, students: Mapping[int, Rows], on: dt.date, language: str) -> Answers:
-    """Score students from raw rows on a day; nothing that became known later is looked at.
+def look_at_rows(serving: Serving, students: Mapping[int, Rows], on: dt.date) -> Measured:
+    """Measure students from raw rows on a day; nothing that became known later is looked at.
 
     Parameters
     ----------
@@ -155,34 +165,67 @@ def score_rows(serving: Serving, students: Mapping[int, Rows], on: dt.date, lang
     students : mapping of int to Rows
         By their place in the request; no two of one enrolment.
     on : datetime.date
-    language : {'nl', 'en'}
     """
-    answers = Answers({}, {})
+    told: dict[int, Answer] = {}
+    faults: dict[int, Faults] = {}
     model = next(iter(serving.models.values()))
-    groups: defaultdict[int, dict[int, tuple[int, dict[str, Any]]]] = defaultdict(dict)
+    groups: defaultdict[int, dict[int, tuple[int | None, dict[str, Any]]]] = defaultdict(dict)
     for place, student in students.items():
         day = (on - student.enrolment["start_date"]).days
         landmark = model.landmark_for(day) if day >= 0 else None
         if landmark is None:
-            answers.told[place] = Answer(day, None, "not_started" if day < 0 else "before_first_landmark", {})
+            told[place] = Answer(day, None, "not_started" if day < 0 else "before_first_landmark", {})
         elif day > serving.definition.last_day:
-            answers.told[place] = Answer(day, None, "after_last_day", {})
+            told[place] = Answer(day, None, "after_last_day", {})
         else:
             try:
                 row = _measured(serving, student, landmark, on)
             except RowFaults as found:
                 below = f"/students/{place}"
-                answers.faults[place] = [{"pointer": below + _where(fault.path), "detail": fault.message} for fault in found.faults]
+                faults[place] = [{"pointer": below + _where(fault.path), "detail": fault.message} for fault in found.faults]
                 continue
             if row is None:
-                answers.told[place] = Answer(day, landmark, "left", {})
+                told[place] = Answer(day, landmark, "left", {})
             else:
                 groups[landmark][place] = (day, row)
-    for landmark, members in groups.items():
-        told = _told(serving, [row for _, row in members.values()], landmark, language)
-        answers.told.update(
-            (place, Answer(day, landmark, None, scores)) for (place, (day, _)), scores in zip(members.items(), told, strict=True)
-        )
+    return Measured(told, faults, groups)
+
+
+def questions_of(serving: Serving, measured: Measured, language: str) -> list[Question]:
+    """Give what the models are to be asked about these students, in the order of the landmarks."""
+    return [Question(serving, landmark, language, [row for _, row in members.values()]) for landmark, members in measured.groups.items()]
+
+
+def told_of(measured: Measured, answers: Sequence[Sequence[dict[str, dict[str, Any]]]]) -> dict[int, Answer]:
+    """Give what is said of every student without a fault, from what the models answered to `questions_of`."""
+    told = dict(measured.told)
+    for (landmark, members), scores in zip(measured.groups.items(), answers, strict=True):
+        told.update((place, Answer(day, landmark, None, own)) for (place, (day, _)), own in zip(members.items(), scores, strict=True))
+    return told
+
+
+def ask_models(questions: Sequence[Question]) -> list[list[dict[str, dict[str, Any]]]]:
+    """Answer several questions; those of one landmark and language as one matrix.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+
+    Returns
+    -------
+    list of list of dict of target to dict
+        For each question and row what `Answer.scores` holds.
+    """
+    alike: defaultdict[tuple[int, int, str], list[int]] = defaultdict(list)
+    for place, each in enumerate(questions):
+        alike[(id(each.serving), each.landmark, each.language)].append(place)
+    answers: list[list[dict[str, dict[str, Any]]]] = [[] for _ in questions]
+    for places in alike.values():
+        first = questions[places[0]]
+        rows = [row for place in places for row in questions[place].rows]
+        told = iter(_told(first.serving, rows, first.landmark, first.language))
+        for place in places:
+            answers[place] = [next(told) for _ in questions[place].rows]
     return answers
 
 

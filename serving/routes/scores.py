@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, WrapValidator, model_validator
 from pydantic_core import CoreSchema, to_json
-from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from riskmodel.scoring import NOT_SCORED
@@ -18,13 +17,12 @@ from serving.access.principal import Principal
 from serving.access.scopes import Scope
 from serving.champions import Serving
 from serving.dependencies import serving_now
+from serving.desk import FEW, Desk
 from serving.languages import LANGUAGE_PARAMETER, accepted_language
 from serving.problems import NOT_LET_IN, Problem, ProblemOut, problem_of_one, told_as_problem, told_fault
-from serving.scoring import Answer, Ready, Rows, score_ready, score_rows
+from serving.scoring import Answer, Measured, Ready, Rows, ask_models, look_at_ready, look_at_rows, questions_of, told_of
 from serving.store.people import ENROLMENT, STUDENT
-from serving.store.rights import barred_among
-from serving.store.scores import NewScore, Source, keep_scores
-from serving.store.weeks import Store, now
+from serving.store.scores import Asked, NewScore
 
 router = APIRouter(prefix="/v1", tags=["scores"])
 
@@ -289,11 +287,7 @@ async def scores(
     if body.keep and not caller.may(Scope.SCORES_KEEP):
         raise Problem(403, "not-allowed", f"Keeping scores needs {Scope.SCORES_KEEP}, which is not among what you may.")
     language = accepted_language(request.headers.get("accept-language"))
-    # One student takes less time than handing the work to a thread; a thousand, or a database, would keep everybody else waiting.
-    if len(body.students) == 1 and not body.keep:
-        results = answers(serving, state.store, body, language, caller)
-    else:
-        results = await run_in_threadpool(answers, serving, state.store, body, language, caller)
+    results = await answers(serving, state.desk, body, language, caller)
     for result in results:
         for target, told in result["scores"].items():
             state.metrics.count_score(target, told["probability"])
@@ -302,14 +296,13 @@ async def scores(
     return Response(to_json({"results": results}), media_type="application/json", headers=headers)
 
 
-def answers(serving: Serving, store: Store, body: ScoresIn, language: str, caller: Principal) -> list[dict[str, Any]]:
+async def answers(serving: Serving, desk: Desk, body: ScoresIn, language: str, caller: Principal) -> list[dict[str, Any]]:
     """Score the students of a request, those of one landmark at once, and keep what is to be kept.
 
     Parameters
     ----------
     serving : Serving
-    store : Store
-        Looked at only where scores are kept.
+    desk : Desk
     body : ScoresIn
     language : {'nl', 'en'}
     caller : Principal
@@ -320,15 +313,32 @@ def answers(serving: Serving, store: Store, body: ScoresIn, language: str, calle
         As `StudentOut`, in the order of the request.
     """
     students, faults = _sound(body)
-    apart = _not_to_be_scored(store, students)
+    apart = await _not_to_be_scored(desk, students)
     students = {place: student for place, student in students.items() if place not in apart}
-    ready = score_ready(serving, {place: _ready(student) for place, student in students.items() if student.enrolment is None}, language)
-    told, faults = {**apart, **ready.told}, faults | ready.faults
-    if body.on is not None:
-        raw = score_rows(serving, {place: _rows(student) for place, student in students.items() if student.enrolment}, body.on, language)
-        told, faults = told | raw.told, faults | raw.faults
-    kept = _keep(store, body, students, told, language, caller) if body.keep else frozenset()
+    if len(students) <= FEW:
+        measured = _measured(serving, students, body.on)
+        asked = questions_of(serving, measured, language)
+        told = told_of(measured, [await desk.scoring.ask(question) for question in asked])
+    else:
+        measured, told = await run_in_threadpool(_scored, serving, students, body.on, language)
+    told, faults = {**apart, **told}, faults | measured.faults
+    kept = await _keep(desk, body, students, told, language, caller) if body.keep else frozenset()
     return [_out(place, each, told, faults, kept, language) for place, each in enumerate(body.students)]
+
+
+def _measured(serving: Serving, students: Mapping[int, StudentIn], on: dt.date | None) -> Measured:
+    ready = look_at_ready(serving, {place: _ready(student) for place, student in students.items() if student.enrolment is None})
+    if on is None:
+        return ready
+    raw = look_at_rows(serving, {place: _rows(student) for place, student in students.items() if student.enrolment}, on)
+    groups = {landmark: {**ready.groups.get(landmark, {}), **raw.groups.get(landmark, {})} for landmark in {**ready.groups, **raw.groups}}
+    return Measured(raw.told, ready.faults | raw.faults, groups)
+
+
+def _scored(serving: Serving, students: Mapping[int, StudentIn], on: dt.date | None, language: str) -> tuple[Measured, dict[int, Answer]]:
+    """Measure and score many students in a thread: it would keep everybody else waiting."""
+    measured = _measured(serving, students, on)
+    return measured, told_of(measured, ask_models(questions_of(serving, measured, language)))
 
 
 def _sound(body: ScoresIn) -> tuple[dict[int, StudentIn], dict[int, list[dict[str, str]]]]:
@@ -353,15 +363,14 @@ def _sound(body: ScoresIn) -> tuple[dict[int, StudentIn], dict[int, list[dict[st
     return sound, faults
 
 
-def _not_to_be_scored(store: Store, students: Mapping[int, StudentIn]) -> dict[int, Answer]:
+async def _not_to_be_scored(desk: Desk, students: Mapping[int, StudentIn]) -> dict[int, Answer]:
     """Give who objected or was erased, by the number of student or enrolment that was sent; no model reads them."""
     digests: dict[str, list[int]] = {}
     for place, student in students.items():
-        digests.setdefault(store.keys.digest(ENROLMENT, student.identity), []).append(place)
+        digests.setdefault(desk.keys.digest(ENROLMENT, student.identity), []).append(place)
         if student.student is not None:
-            digests.setdefault(store.keys.digest(STUDENT, student.student), []).append(place)
-    with store.session() as session:
-        barred = barred_among(session, digests)
+            digests.setdefault(desk.keys.digest(STUDENT, student.student), []).append(place)
+    barred = await desk.barred.ask(frozenset(digests)) if digests else {}
     return {place: Answer(None, None, "objected", {}) for digest in barred for place in digests[digest]}
 
 
@@ -379,14 +388,13 @@ def _rows(student: StudentIn) -> Rows:
     return Rows(enrolment, {name: [vars(row) for row in found] for name, found in tables.items()})
 
 
-def _keep(
-    store: Store, body: ScoresIn, students: Mapping[int, StudentIn], told: Mapping[int, Answer], language: str, caller: Principal
+async def _keep(
+    desk: Desk, body: ScoresIn, students: Mapping[int, StudentIn], told: Mapping[int, Answer], language: str, caller: Principal
 ) -> frozenset[int]:
-    """Keep the scores in one transaction, and give the places of the students whose were kept."""
+    """Keep the scores, all of them or none, and give the places of the students whose were kept."""
     scored = {place: (students[place], answer) for place, answer in told.items() if answer.scores}
     new = [score for student, answer in scored.values() for score in _new_scores(body.on, student, answer, language)]
-    with Session(store.engine) as session, session.begin():
-        left_out = keep_scores(session, store.keys, new, source=Source.REQUEST, actor=caller.login, at=now(), heads=store.heads)
+    left_out = await desk.keeping.ask(Asked(new, caller.login)) if new else frozenset()
     return frozenset(place for place, (student, _) in scored.items() if student.student not in left_out)
 
 
