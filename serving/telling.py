@@ -18,6 +18,7 @@ from serving.store.people import STUDENT, Details, details_of, find_person
 from serving.store.sealing import reasons_of, shown_of
 from serving.store.tables import Objection, Person, Run, RunStudent, Score, Student
 from serving.store.weeks import coaches_of
+from serving.telling_desk import held_at_desk
 
 _HERE = Path(__file__).parent / "texts"
 TEXTS = {language: tomllib.loads((_HERE / f"rights.{language}.toml").read_text(encoding="utf-8")) for language in LANGUAGES}
@@ -55,6 +56,8 @@ def all_held(session: Session, keys: Keys, student_id: str, language: str) -> li
         found["identity"] = [_identity(details, texts)]
         found["lists"] = _lists(session, keys, person, details, texts, language)
         found["scores"] = _scores(session, keys, person, details, texts, language)
+        for kind, rows in held_at_desk(session, keys, person, texts).items():
+            found[kind] = [_row(texts, **row) for row in rows]
         found["runs"] = _runs(session, person, details, texts, language)
     if person is not None:
         query = select(Objection).where(Objection.person_id == person.id).order_by(Objection.id)

@@ -87,6 +87,17 @@ class PublishedStudent(_Part):
     background: Background
 
 
+class CoachedStudent(_Part):
+    """One enrolment and its own coach, invited or not; nothing is said of how they do."""
+
+    enrolment_id: str
+    student_id: str
+    name: str
+    programme: str
+    coach_id: str
+    started_on: dt.date
+
+
 class PublishedWeek(_Part):
     """One list: who was scored with what, how many could be invited, and what an invitation meant when it was measured."""
 
@@ -105,3 +116,5 @@ class PublishedWeek(_Part):
     coach_logins: dict[str, str] = {}
     synthetic: bool = False
     students: tuple[PublishedStudent, ...]
+    caseload: tuple[CoachedStudent, ...] | None = None
+    """Everybody who has a coach; None leaves what was told before."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Date, DateTime, Engine, Table, func, insert, select
 
+import serving.store.desk_tables  # noqa: F401 - its tables are part of the metadata
 from riskmodel.errors import DataFault, RiskModelError
 from riskmodel.files import atomic_file
 from serving.store.changes import begin_epoch

@@ -16,6 +16,17 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from serving.store.audit import Event, record
+from serving.store.desk_tables import (
+    OF_A_PERSON,
+    DataReport,
+    Draft,
+    FollowUp,
+    InvitationMark,
+    Note,
+    OwnStudent,
+    Step,
+    TalkRequest,
+)
 from serving.store.sealing import renew_own_keys
 from serving.store.tables import (
     AuditEvent,
@@ -35,6 +46,7 @@ from serving.store.tables import (
 from serving.store.weeks import Store
 
 _CHUNK = 500
+_OF_A_PERSON: tuple[type[Any], ...] = (Score, RunStudent, Withdrawn, Student, *OF_A_PERSON)
 
 
 class Periods(BaseModel):
@@ -46,6 +58,10 @@ class Periods(BaseModel):
     lists: int = Field(default=730, gt=0, description="Published lists with what was shown on them, from the day of the list.")
     people: int = Field(default=730, gt=0, description="Names and enrolments, from the last list or score that a student was in.")
     sessions: int = Field(default=90, gt=0, description="Log-ins, stand-ins and tokens, from their end.")
+    talks: int = Field(
+        default=730, gt=0, description="Follow-up, notes, marks, reports and wishes for a talk, from when they were last written."
+    )
+    drafts: int = Field(default=30, gt=0, description="What was filled in and never saved.")
     audit: int = Field(default=1095, gt=0, description="Who saw or did what; removed under a signed checkpoint.")
 
 
@@ -55,8 +71,9 @@ class Expired:
 
     Attributes
     ----------
-    scores, runs, lists, places, people, sessions, audit : int
-        `places` are those of students on the lists; `people` are students of whom nothing else is held any more.
+    scores, runs, lists, places, people, sessions, audit, talks, drafts : int
+        `places` are those of students on the lists; `people` are students of whom nothing else is held any more; `talks` are all rows of the
+        coach's desk but drafts.
     """
 
     scores: int
@@ -66,6 +83,8 @@ class Expired:
     people: int
     sessions: int
     audit: int
+    talks: int = 0
+    drafts: int = 0
 
     def told(self) -> dict[str, int]:
         """Give the numbers by name."""
@@ -79,6 +98,8 @@ class _Bounds:
     people: dt.datetime
     sessions: dt.datetime
     audit: dt.datetime
+    talks: dt.datetime
+    drafts: dt.datetime
 
 
 def _bounds(periods: Periods, at: dt.datetime) -> _Bounds:
@@ -86,7 +107,13 @@ def _bounds(periods: Periods, at: dt.datetime) -> _Bounds:
         return dt.datetime.combine(at.date() - dt.timedelta(days=days), dt.time())
 
     return _Bounds(
-        before(periods.scores), before(periods.lists).date(), before(periods.people), before(periods.sessions), before(periods.audit)
+        before(periods.scores),
+        before(periods.lists).date(),
+        before(periods.people),
+        before(periods.sessions),
+        before(periods.audit),
+        before(periods.talks),
+        before(periods.drafts),
     )
 
 
@@ -106,16 +133,18 @@ def _gone(bounds: _Bounds) -> Select[Any]:
         Person.id.not_in(scored),
         Person.id.not_in(listed),
         Person.id.not_in(ran),
+        *(Person.id.not_in(select(table.person_id).where(~past)) for table, past in _old_of_desk(bounds)),
         # Somebody who objected before any list held them is kept for as long as others are.
         Person.id.not_in(select(Objection.person_id).where(Objection.begun_at >= bounds.people)),
     )
 
 
 def _partly(bounds: _Bounds) -> Select[Any]:
-    """Give the people of whom a text is past its time: a score's reasons, or what a list showed."""
+    """Give the people of whom a text is past its time: a score's reasons, what a list showed, what was written at the desk."""
     scored = select(Score.person_id).where(Score.at < bounds.scores)
     listed = select(Student.person_id).join(Week).where(Week.on < bounds.lists)
-    return select(Person.id).where(Person.id.in_(scored.union(listed)), Person.id.not_in(_gone(bounds)))
+    written = (select(table.person_id).where(past) for table, past in _old_of_desk(bounds))
+    return select(Person.id).where(Person.id.in_(scored.union(listed, *written)), Person.id.not_in(_gone(bounds)))
 
 
 def _ended_sessions(bounds: _Bounds) -> list[tuple[type[Any], ColumnElement[bool]]]:
@@ -123,6 +152,20 @@ def _ended_sessions(bounds: _Bounds) -> list[tuple[type[Any], ColumnElement[bool
         (LoginSession, LoginSession.seen_at < bounds.sessions),
         (StandIn, StandIn.ends_on < bounds.sessions.date()),
         (Token, (Token.ends_at < bounds.sessions) | (Token.revoked_at < bounds.sessions)),
+    ]
+
+
+def _old_of_desk(bounds: _Bounds) -> list[tuple[type[Any], ColumnElement[bool]]]:
+    """Give what of the coach's desk is past its time; a follow-up that goes on keeps its steps by being written."""
+    return [
+        (OwnStudent, OwnStudent.on < bounds.lists),
+        (FollowUp, FollowUp.changed_at < bounds.talks),
+        (Step, Step.at < bounds.talks),
+        (Note, Note.at < bounds.talks),
+        (InvitationMark, InvitationMark.at < bounds.talks),
+        (DataReport, func.coalesce(DataReport.ended_at, DataReport.made_at) < bounds.talks),
+        (TalkRequest, func.coalesce(TalkRequest.ended_at, TalkRequest.made_at) < bounds.talks),
+        (Draft, Draft.saved_at < bounds.drafts),
     ]
 
 
@@ -150,6 +193,8 @@ def expired(session: Session, periods: Periods, at: dt.datetime) -> Expired:
         people=count(_gone(bounds)),
         sessions=sum(count(select(*table.__table__.primary_key).where(past)) for table, past in _ended_sessions(bounds)),
         audit=count(select(AuditEvent.seq).where(AuditEvent.at < bounds.audit)),
+        talks=sum(count(select(*table.__table__.primary_key).where(past)) for table, past in _old_of_desk(bounds) if table is not Draft),
+        drafts=count(select(Draft.enrolment).where(Draft.saved_at < bounds.drafts)),
     )
 
 
@@ -172,7 +217,7 @@ def remove_expired(store: Store, periods: Periods, *, actor: str, at: dt.datetim
         session.execute(delete(Run).where(~_still_there(bounds.scores)))
         session.execute(delete(Week).where(Week.on < bounds.lists))
         session.execute(delete(Withdrawn).where(Withdrawn.on < bounds.lists))
-        for table, past in _ended_sessions(bounds):
+        for table, past in [*_ended_sessions(bounds), *_old_of_desk(bounds)]:
             session.execute(delete(table).where(past))
         for part in _chunks(people):
             _forget(session, part)
@@ -182,7 +227,7 @@ def remove_expired(store: Store, periods: Periods, *, actor: str, at: dt.datetim
 
 
 def _forget(session: Session, people: list[str]) -> None:
-    for table in (Score, RunStudent, Withdrawn, Student):
+    for table in _OF_A_PERSON:
         session.execute(delete(table).where(table.person_id.in_(people)))
     # Who objected or was erased keeps a digest, so that the next export finds them as they wished.
     barred = select(Barred.person_id).where(Barred.person_id.in_(people))

@@ -23,6 +23,7 @@ from riskmodel.errors import RiskModelError
 from riskmodel.objections import Objections, digest_of
 from serving.store.audit import Event, hold, record
 from serving.store.changes import withdraw
+from serving.store.desk_tables import OF_A_PERSON
 from serving.store.keys import Keys
 from serving.store.people import STUDENT, Details, details_of, erase, find_person, sealed
 from serving.store.sealing import own_key, seal, unseal
@@ -310,6 +311,8 @@ def erase_student(
 def _destroy(session: Session, keys: Keys, person: Person, listed: str, at: dt.datetime) -> tuple[int, int]:
     scores = session.execute(delete(Score).where(Score.person_id == person.id)).rowcount  # type: ignore[attr-defined]
     session.execute(delete(RunStudent).where(RunStudent.person_id == person.id))
+    for table in OF_A_PERSON:
+        session.execute(delete(table).where(table.person_id == person.id))
     rows = session.scalars(select(Student).where(Student.person_id == person.id)).all()
     withdraw(session, [(person.id, row.enrolment, row.week.on) for row in rows if row.invited], at)
     for row in rows:

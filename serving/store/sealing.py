@@ -1,4 +1,4 @@
-"""What is told of a student under the student's own key: reasons of scores and what lists showed. Whoever lacks the key, or destroyed it, has noise.
+"""What is told of a student under the student's own key: reasons of scores, what lists showed, what was written at the desk. Whoever lacks the key, or destroyed it, has noise.
 
 A database keeps what it held for longer than its tables do: in its log, in dead rows, in backups. What stands there is of no use without the key, which
 is in the student's row alone, encrypted in turn with the service's key. So erasing a student is destroying one key, and what is past its time of a student
@@ -12,15 +12,25 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from pydantic_core import from_json, to_json
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from riskmodel.errors import RiskModelError
+from serving.store.desk_tables import DataReport, Draft, FollowUp, Note, TalkRequest
 from serving.store.keys import Keys
 from serving.store.tables import Person, Score, Student
 
 _CHUNK = 500
 _ROWS = 2000
+_TOLD: tuple[tuple[Any, str], ...] = (
+    (Score.__table__, "sealed_reasons"),
+    (Student.__table__, "sealed_shown"),
+    (FollowUp.__table__, "sealed_words"),
+    (Note.__table__, "sealed_text"),
+    (Draft.__table__, "sealed_fields"),
+    (DataReport.__table__, "sealed_text"),
+    (TalkRequest.__table__, "sealed_text"),
+)
 
 
 def new_key() -> Fernet:
@@ -83,6 +93,24 @@ def reasons_of(score: Score, keys: Keys, person: Person | None = None) -> list[d
     return told
 
 
+def seal_text(person: Person, keys: Keys, text: str) -> str:
+    """Encrypt what somebody wrote about a student with the student's own key.
+
+    Raises
+    ------
+    RiskModelError
+        The student was erased: nothing is written about them any more.
+    """
+    if person.sealed_key is None:
+        raise RiskModelError("this student was erased, so nothing is written about them.")
+    return seal(own_key(person.sealed_key, keys), text)
+
+
+def open_text(person: Person, keys: Keys, sealed: str) -> str:
+    """Give back what `seal_text` took; empty for a student who was erased."""
+    return "" if person.sealed_key is None else str(unseal(own_key(person.sealed_key, keys), sealed))
+
+
 def renew_own_keys(session: Session, keys: Keys, people: Iterable[str]) -> int:
     """Give students other keys of their own, and encrypt what stays of them anew; older copies of what went are then noise.
 
@@ -113,23 +141,29 @@ def renew_own_keys(session: Session, keys: Keys, people: Iterable[str]) -> int:
             if person.sealed_details is not None:
                 person.sealed_details = _anew(person.sealed_details, before[person.id], fresh[person.id])
         session.flush()
-        _seal_anew(session, Score.__table__, "sealed_reasons", before, fresh)
-        _seal_anew(session, Student.__table__, "sealed_shown", before, fresh)
+        for table, column in _TOLD:
+            _seal_anew(session, table, column, before, fresh)
         renewed += len(rows)
     return renewed
 
 
 def _seal_anew(session: Session, table: Any, column: str, before: dict[str, Fernet], after: dict[str, Fernet]) -> None:
-    change = update(table).where(table.c.id == bindparam("number")).values({column: bindparam("sealed")})
-    last = 0
+    keys = list(table.primary_key)
+    change = update(table).where(*(key == bindparam(f"key_{key.name}") for key in keys)).values({column: bindparam("sealed")})
+    query = select(*keys, table.c.person_id.label("owner"), table.c[column].label("sealed")).where(table.c.person_id.in_(before))
+    last: tuple[Any, ...] | None = None
     while True:
-        query = select(table.c.id, table.c.person_id, table.c[column]).where(table.c.person_id.in_(before), table.c.id > last)
-        found: Sequence[Any] = session.execute(query.order_by(table.c.id).limit(_ROWS)).all()
+        rest = query if last is None else query.where(tuple_(*keys) > tuple_(*(literal(value) for value in last)))
+        found: Sequence[Any] = session.execute(rest.order_by(*keys).limit(_ROWS)).all()
         if not found:
             return
-        told = [{"number": row[0], "sealed": _anew(row[2], before[row[1]], after[row[1]])} for row in found]
+        last = tuple(found[-1][: len(keys)])
+        told = [
+            {f"key_{key.name}": value for key, value in zip(keys, row, strict=False)}
+            | {"sealed": _anew(row.sealed, before[row.owner], after[row.owner])}
+            for row in found
+        ]
         session.execute(change, told, execution_options={"synchronize_session": False})
-        last = found[-1][0]
 
 
 def _anew(sealed: str, before: Fernet, after: Fernet) -> str:

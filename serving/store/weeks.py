@@ -14,6 +14,7 @@ from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from serving.store.audit import Event, hold, record
+from serving.store.caseload import keep_caseload
 from serving.store.changes import take_numbers, withdraw
 from serving.store.keys import Keys
 from serving.store.people import ENROLMENT, STUDENT, details_of, keep_people
@@ -118,10 +119,12 @@ def publish_week(store: Store, week: PublishedWeek, *, actor: str) -> int:
         gone = [(person, enrolment, week.on) for person, enrolment in session.execute(before).all() if enrolment not in still]
         withdraw(session, gone, now())
         session.execute(delete(Week).where(Week.on == week.on))
-        told = week.model_dump(exclude={"students", "coaches", "coach_logins"})
+        told = week.model_dump(exclude={"students", "coaches", "coach_logins", "caseload"})
         sealed_coaches = keys.seal(json.dumps(week.coaches, ensure_ascii=False))
         sealed_logins = keys.seal(json.dumps(week.coach_logins, ensure_ascii=False))
         session.add(Week(**told, sealed_coaches=sealed_coaches, sealed_logins=sealed_logins, published_at=now(), students=students))
+        if week.caseload is not None:
+            keep_caseload(session, keys, week.caseload, week.on)
         scores = [score for student in listed if (score := _score_of(week, student)) is not None]
         keep_scores(session, keys, scores, source=Source.PUBLISH, actor=actor, at=now(), heads=store.heads)
     return len(week.students) - len(students)

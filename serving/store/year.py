@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from serving.access.scopes import Role
 from serving.access.sessions import Person
 from serving.store.audit import Event, hold, record
+from serving.store.desk_tables import OwnStudent
 from serving.store.keys import Keys
 from serving.store.people import ENROLMENT
 from serving.store.tables import LoginSession, StandIn, Student, Week
@@ -113,6 +114,7 @@ def _chunks(digests: list[str]) -> Iterator[list[str]]:
 
 def _close_places(session: Session, enrolments: list[str], on: dt.date) -> int:
     theirs = update(Student).where(Student.enrolment.in_(enrolments), Student.closed_on.is_(None)).values(closed_on=on)
+    session.execute(update(OwnStudent).where(OwnStudent.enrolment.in_(enrolments), OwnStudent.closed_on.is_(None)).values(closed_on=on))
     return int(session.execute(theirs).rowcount)  # type: ignore[attr-defined]
 
 

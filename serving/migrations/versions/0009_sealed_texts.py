@@ -12,7 +12,7 @@ from serving.store.keys import Keys
 from serving.store.sealing import new_key, own_key, seal, unseal
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

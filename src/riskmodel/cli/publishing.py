@@ -12,7 +12,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from riskmodel.champion import read_champions
+from riskmodel.champion import current, read_champions
 from riskmodel.cli.context import person
 from riskmodel.cli.store import open_store
 from riskmodel.contract.dataset import Dataset, load_dataset, read_coaches, read_contacts
@@ -25,17 +25,20 @@ from riskmodel.model import RiskModel
 from riskmodel.policy import Policy, read_policy, read_policy_file
 from riskmodel.progress import Progress, silent
 from riskmodel.routing import Routed, route
-from riskmodel.routing.candidates import of_scored
+from riskmodel.routing.candidates import candidates, of_scored
 from riskmodel.scoring import Scored, reasons_of, score_dataset, tellers
 from riskmodel.synth.describe import SYNTHETIC_SOURCE
-from riskmodel.tables import Frame
+from riskmodel.tables import Frame, Tables
 from riskmodel.window import Known, cut
 from riskmodel.workspace import Workspace
 from serving.languages import LANGUAGES
+from serving.store.desk import earlier
 from serving.store.people import ENROLMENT
 from serving.store.weeks import Store, invited_before
 from serving.store.weeks import publish_week as store_week
-from serving.week import Background, LessonWeek, PublishedStudent, PublishedWeek, ReasonShown, TestShown
+from serving.week import Background, CoachedStudent, LessonWeek, PublishedStudent, PublishedWeek, ReasonShown, TestShown
+
+EARLIER = ("invited_on", "listed_before", "in_talk", "asked_for_talk", "put_on_list", "waiting_since")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def publish_week(
     own_words: Path | None = None,
     progress: Progress = silent,
 ) -> Counted:
-    """Score, invite and publish.
+    """Score, invite and publish; without a champion, by rules and wishes alone.
 
     Parameters
     ----------
@@ -77,29 +80,46 @@ def publish_week(
     -------
     Counted
     """
-    models = read_champions(workspace.champion)
+    models = read_champions(workspace.champion) if current(workspace.champion) else {}
     require_writable(workspace.folder)
     policy = read_policy(folder) if policy_file is None else read_policy_file(policy_file)
     dataset = load_dataset(folder, progress=progress)
     target = policy.target_among(models)
-    scored = score_dataset(dataset, models, on, ranked_by=target, progress=progress)
+    scored = score_dataset(dataset, models, on, ranked_by=target, progress=progress) if models else None
     words = [load_words(language, own_words) for language in LANGUAGES]  # type: ignore[arg-type]
-    students = of_scored(dataset, scored, target)
+    students = candidates(dataset, {}, target, on, progress=progress) if scored is None else of_scored(dataset, scored, target)
     with open_store(workspace) as store:
         students = students.join(invited_earlier(store, students["enrolment_id"], on))
         routed = route(students, read_coaches(dataset.folder, dataset.definition), policy, on)
-        week = make_week(dataset, scored, models, policy, target, words, students, routed)
+        if scored is None:
+            week = make_week_without_model(dataset, on, policy, target, students, routed)
+        else:
+            week = make_week(dataset, scored, models, policy, target, words, students, routed)
         store_week(store, week, actor=person())
     waiting = int((routed.rows["waits_for"] != "").sum())
-    return Counted(len(scored.rows), len(scored.not_scored), len(week.students), waiting)
+    return Counted(week.scored, week.not_scored, len(week.students), waiting)
 
 
 def invited_earlier(store: Store, enrolments: pd.Series, on: dt.date) -> pd.DataFrame:
-    """Give, per enrolment, when it was last invited before a day (`invited_on`) and whether the last list held it (`listed_before`)."""
+    """Give what the store knows of earlier lists and talks, in `EARLIER` columns, per enrolment.
+
+    When it was last invited before a day, whether the last list held it, whether a talk goes on already, who asked for a talk or was put on the
+    list by a coach, and since when such a wish waits.
+    """
     with store.session() as session:
         before, last = invited_before(session, on)
+        desk = earlier(session)
     digests = enrolments.map(lambda each: store.keys.digest(ENROLMENT, each))
-    return pd.DataFrame({"invited_on": pd.to_datetime(digests.map(before)), "listed_before": digests.isin(last)}, index=enrolments.index)
+    waiting = {**desk.listed, **desk.asked}
+    told = {
+        "invited_on": pd.to_datetime(digests.map(before)),
+        "listed_before": digests.isin(last),
+        "in_talk": digests.isin(desk.in_talk),
+        "asked_for_talk": digests.isin(set(desk.asked)),
+        "put_on_list": digests.isin(set(desk.listed)),
+        "waiting_since": pd.to_datetime(digests.map(waiting)),
+    }
+    return pd.DataFrame(told, index=enrolments.index)
 
 
 def make_week(
@@ -179,32 +199,99 @@ def make_week(
                 background=_background(person, kinds),
             )
         )
-    listed += _without_score(dataset, unscored, scored.on, kinds)
-    coaches = read_coaches(dataset.folder, dataset.definition)
+    listed += _without_score(dataset, dataset.objectors, unscored, scored.on, kinds)
     return PublishedWeek(
-        on=scored.on,
-        institution=dataset.definition.name,
-        target=target,
+        **_common(dataset, scored.on, policy, target),
         capacity=int(invited.groupby("pool")["capacity"].first().sum()),
         cut_off=_number(invited["cut_off"].iloc[0]) if invited["pool"].nunique() == 1 else None,
         scored=len(rows),
         not_scored=len(scored.not_scored),
-        policy={**policy.model_dump(mode="json"), "version": policy.version},
         models={each: f"{each}-{used.version}" for each, used in models.items()},
-        outcome=dataset.definition.outcome.model_dump(),
         meaning=_meaning(model, policy, target, words),
-        coaches=dict(zip(coaches["coach_id"], coaches["name"], strict=True)),
-        coach_logins={login: coach for login, coach in zip(coaches["login_subject"], coaches["coach_id"], strict=True) if _text(login)},
-        synthetic=dataset.definition.source.startswith(SYNTHETIC_SOURCE),
         students=tuple(listed),
     )
 
 
-def _without_score(dataset: Dataset, invited: pd.DataFrame, on: dt.date, kinds: Mapping[str, Any]) -> list[PublishedStudent]:
-    """Give whom the rule invites though they objected: with their tests, and with no score, no rank and no reason of a model."""
-    if dataset.objectors is None or invited.empty:
+def make_week_without_model(
+    dataset: Dataset, on: dt.date, policy: Policy, target: str, students: pd.DataFrame, routed: Routed
+) -> PublishedWeek:
+    """Put a list together where no model serves, as in a first year: rules, wishes and lots fill it, and nobody has a score.
+
+    Parameters
+    ----------
+    dataset, on, policy, target
+        As for `make_week`.
+    students : pandas.DataFrame
+        What `candidates` gives.
+    routed : Routed
+        Who of them is invited, in the same order.
+    """
+    told = students.join(routed.rows)
+    invited = told[told["invited"].astype(bool)]
+    kinds = dataset.definition.prior_education.kinds
+    objected = invited["objected"].astype(bool)
+    listed = _without_score(dataset, dataset.tables, invited[~objected], on, kinds)
+    listed += _without_score(dataset, dataset.objectors, invited[objected], on, kinds)
+    return PublishedWeek(
+        **_common(dataset, on, policy, target),
+        capacity=int(routed.rows.groupby("pool")["capacity"].first().sum()),
+        cut_off=None,
+        scored=0,
+        not_scored=len(students),
+        models={},
+        meaning={},
+        students=tuple(listed),
+    )
+
+
+def _common(dataset: Dataset, on: dt.date, policy: Policy, target: str) -> dict[str, Any]:
+    """Give what a list says whether or not a model made it."""
+    coaches = read_coaches(dataset.folder, dataset.definition)
+    return {
+        "on": on,
+        "institution": dataset.definition.name,
+        "target": target,
+        "policy": {**policy.model_dump(mode="json"), "version": policy.version},
+        "outcome": dataset.definition.outcome.model_dump(),
+        "coaches": dict(zip(coaches["coach_id"], coaches["name"], strict=True)),
+        "coach_logins": {login: coach for login, coach in zip(coaches["login_subject"], coaches["coach_id"], strict=True) if _text(login)},
+        "synthetic": dataset.definition.source.startswith(SYNTHETIC_SOURCE),
+        "caseload": _caseload(dataset, on),
+    }
+
+
+def _caseload(dataset: Dataset, on: dt.date) -> tuple[CoachedStudent, ...]:
+    """Give everybody in a running cohort who has a coach, scored or not and objected or not: help is there for all of them."""
+    running = set(dataset.definition.running_cohorts)
+    told = []
+    for tables in (dataset.tables, dataset.objectors):
+        if tables is None:
+            continue
+        known = cut(tables, on)
+        people = _people(dataset, known)
+        places = _collect(known.enrolments.select("enrolment_id", "cohort", "programme")).set_index("enrolment_id")
+        people = people.join(places)
+        told += [
+            CoachedStudent(
+                enrolment_id=row["enrolment_id"],
+                student_id=row["student_id"],
+                name=_text(row["name"]) or row["student_id"],
+                programme=row["programme"],
+                coach_id=_text(row["coach_id"]) or "",
+                started_on=from_epoch_day(int(row["start_date"])),
+            )
+            for row in people[people["cohort"].isin(running)].reset_index().to_dict(orient="records")
+        ]
+    return tuple(told)
+
+
+def _without_score(
+    dataset: Dataset, tables: Tables | None, invited: pd.DataFrame, on: dt.date, kinds: Mapping[str, Any]
+) -> list[PublishedStudent]:
+    """Give whom something else than a model invites: with their tests, and with no score, no rank and no reason of a model."""
+    if tables is None or invited.empty:
         return []
-    known = cut(dataset.objectors, on)
+    known = cut(tables, on)
     tests, people = _tests(known, set(invited["enrolment_id"])), _people(dataset, known)
     return [
         PublishedStudent(

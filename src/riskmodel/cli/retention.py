@@ -22,6 +22,8 @@ _TOLD = {
     "people": "students' names and enrolments",
     "sessions": "log-ins, stand-ins and tokens",
     "audit": "events of the audit trail",
+    "talks": "rows of the coaches' desk: own students, follow-up, notes, marks, reports and wishes",
+    "drafts": "drafts that were never saved",
 }
 
 

@@ -42,6 +42,7 @@ def route(
 ) -> None:
     """Show whom a policy would invite on a date: the list, the load per coach, who falls just outside, and the turnover. Nobody is invited."""
     from riskmodel.champion import current, read_champions
+    from riskmodel.cli.publishing import EARLIER
     from riskmodel.contract.dataset import load_dataset, read_coaches
     from riskmodel.output import check_output, write_output
     from riskmodel.policy import read_policy, read_policy_file
@@ -62,7 +63,7 @@ def route(
         students = candidates(dataset, models, target, on, progress=listener)
     students = students.join(_earlier(students["enrolment_id"], on))
     done = make_list(students, read_coaches(dataset.folder, dataset.definition), rules, on)
-    told = students.drop(columns=["invited_on", "listed_before"]).join(done.rows)
+    told = students.drop(columns=list(EARLIER), errors="ignore").join(done.rows)
     turnover = _turnover(students["listed_before"], done)
     tables = {
         "list": told[told["invited"]].sort_values(["talks_with", "enrolment_id"]),

@@ -168,6 +168,7 @@ def renew_keys() -> int:
     from serving.access.sessions import reseal_sessions
     from serving.settings import read_settings
     from serving.store.audit import Event, record
+    from serving.store.desk import reseal_desk
     from serving.store.keys import write_keys
     from serving.store.people import rotate as reseal_people
     from serving.store.runs import reseal_runs
@@ -183,6 +184,7 @@ def renew_keys() -> int:
             record(session, keys, Event.OPERATOR_KEYS_ROTATED, actor=person(), at=now(), heads=store.heads)
             people = reseal_people(session, keys)
             reseal_coaches(session, keys)
+            reseal_desk(session, keys)
             reseal_runs(session, keys)
             reseal_sessions(session, keys)
         write_keys(keys.newest_only(), settings.keys_file)
