@@ -60,6 +60,7 @@ def judge(printed: list[str]) -> None:
     assert why.startswith("('")
 
 
+@pytest.mark.slow
 def test_the_page_leads_to_a_first_score_and_a_first_invitation(service: tuple[str, FastAPI], token: str, tmp_path: Path) -> None:
     judge(follow_the_page(tmp_path, service[0], token))
     # A second round goes on from the cursor and loses nothing.

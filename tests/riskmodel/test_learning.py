@@ -27,6 +27,7 @@ def students(count: int, seed: int, cohort: str, weight: float) -> pd.DataFrame:
     return frame.assign(student_id=[f"{cohort}-{place}" for place in range(count)])
 
 
+@pytest.mark.slow
 def test_with_few_students_and_many_weak_signals_another_cohort_helps() -> None:
     curve = learning_curve(students(120, 1, "2020", 0.3), students(3000, 2, "2021", 0.3), "leave", 56, CATALOGUE, l2=1.0)
     assert curve is not None

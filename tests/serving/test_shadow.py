@@ -76,6 +76,7 @@ def test_a_model_in_the_shadow_is_shown_on_no_page_and_by_no_answer(place: Place
     assert published(place) == stored
 
 
+@pytest.mark.slow
 def test_once_outcomes_are_known_the_report_says_what_it_would_have_done(place: Place, call: Call, tmp_path: Path) -> None:
     model = place.workspace.champion / "leave-1"
     for day in ("2025-10-27", "2025-11-03"):

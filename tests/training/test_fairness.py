@@ -56,6 +56,7 @@ def call(shop: Shop, *arguments: str) -> int:
     return int(ending.value.code or 0)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_page_and_aggregates_on_a_cohort_that_was_held_out(
     audited: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

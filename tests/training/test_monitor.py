@@ -66,6 +66,7 @@ def test_a_stable_year_is_green_and_told_to_people_mlflow_and_prometheus(
     assert "distance.feature.attendance_share" in logged[0].data.metrics
 
 
+@pytest.mark.slow
 def test_outcomes_of_a_cohort_that_the_model_did_not_learn_from_are_held_beside_its_promises(watched: Shop) -> None:
     told = monitor(watched.folder, watched.workspace, dt.date(2020, 9, 1), until=dt.date(2021, 1, 31))
     assert told.cohorts == ("2020",)

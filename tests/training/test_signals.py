@@ -22,6 +22,7 @@ def command(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_page_and_leaves_out_what_it_advises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_institution(tmp_path / "data", students=800, closed=2)
     write_policy(folder)

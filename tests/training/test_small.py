@@ -24,6 +24,7 @@ def test_year_zero_is_said_plainly_with_what_can_be_done_then(institution: Calla
     assert not (tmp_path / "workspace").exists()
 
 
+@pytest.mark.slow
 def test_a_target_with_too_few_leavers_is_told_while_the_other_is_trained_with_its_curve(
     institution: Callable[..., Path], workspace_at: Callable[[Path], Workspace], tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_figures_are_of_the_latest_closed_cohort_alone(trained: Shop) -> None:
     assert {figures["students"] for figures in measured.values()} == {300}
 
 
+@pytest.mark.slow
 def test_the_test_cohort_teaches_the_model_nothing(institution: Callable[..., Path], tmp_path: Path, quick: Recipe) -> None:
     folder = institution(tmp_path / "data", students=120)
     before = _fitted_content(folder, quick)

@@ -329,6 +329,7 @@ def test_what_counts_as_recent_is_searched_resumed_and_goes_into_training(
     assert read_recipe(recipe).recent_days == whole.winner.values["recent_days"]
 
 
+@pytest.mark.slow
 def test_a_window_of_the_recipe_is_worth_what_the_same_window_of_the_data_is(
     place: Path, tmp_path: Path, workspace_at: Callable[[Path], Workspace]
 ) -> None:

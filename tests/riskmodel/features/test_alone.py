@@ -52,7 +52,7 @@ def differences(told: dict[str, Any], definition: DatasetDefinition, context: Pr
     return found
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10_000), day=st.sampled_from([0, 9, 14, 28, 41, 56, 75]), landmark=st.sampled_from([14, 28, 56]))
 def test_a_student_alone_has_the_features_that_a_frame_gives(seed: int, day: int, landmark: int) -> None:
     definition = population_definition()

@@ -225,6 +225,7 @@ def test_every_scenario_makes_a_folder_that_passes_the_check(tmp_path: Path) -> 
         assert not check_dataset(tmp_path / scenario).faults
 
 
+@pytest.mark.slow
 def test_the_small_set_in_the_repository_is_what_its_settings_make(tmp_path: Path) -> None:
     import tomllib
 
