@@ -10,14 +10,16 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from riskmodel.handed_out import MARKS, HandedOut, water_mark
 from riskmodel.output import csv_text
 from serving.store.audit import Event
 from serving.store.people import details_of
 from serving.store.runs import read_ranked, read_run_scores
 from serving.store.sealing import reasons_of
-from serving.store.tables import Run
+from serving.store.tables import Person, Run, RunStudent
 from serving.store.weeks import Store
 
 Form = Literal["csv", "parquet"]
@@ -25,7 +27,7 @@ MEDIA_TYPES: dict[Form, str] = {"csv": "text/csv; charset=utf-8", "parquet": "ap
 _CHUNK = 500
 
 
-def write_table(store: Store, run: Run, form: Form, language: str, path: Path, *, actor: str) -> None:
+def write_table(store: Store, run: Run, form: Form, language: str, path: Path, *, actor: str, export: HandedOut) -> None:
     """Write the scored students of a run by rank, and record for each of them that their scores went out.
 
     Parameters
@@ -39,22 +41,32 @@ def write_table(store: Store, run: Run, form: Form, language: str, path: Path, *
         The file to write; no more than a few hundred students are in memory at once.
     actor : str
         Who gets it.
+    export : HandedOut
+        Its water mark stands in every row.
     """
     targets = list(run.models or {})
     explained = run.explained or ""
     if form == "csv":
         with path.open("wb") as file:
             file.write(codecs.BOM_UTF8)
-            for number, frame in enumerate(_frames(store, run, targets, explained, language, actor)):
+            for number, frame in enumerate(_frames(store, run, targets, explained, language, actor, export)):
                 file.write(csv_text(frame, header=number == 0).encode())
         return
     schema = _schema(targets)
     with ParquetWriter(path, schema) as writer:
-        for frame in _frames(store, run, targets, explained, language, actor):
+        for frame in _frames(store, run, targets, explained, language, actor, export):
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
 
 
-def _frames(store: Store, run: Run, targets: list[str], explained: str, language: str, actor: str) -> Iterator[pd.DataFrame]:
+def count_rows(session: Session, run: Run) -> int:
+    """Give how many students of a run were scored and are not erased: those who are in its file."""
+    query = select(func.count()).select_from(RunStudent).join(Person, RunStudent.person_id == Person.id)
+    return int(session.scalar(query.where(RunStudent.run_seq == run.seq, RunStudent.rank.is_not(None), Person.erased_at.is_(None))) or 0)
+
+
+def _frames(
+    store: Store, run: Run, targets: list[str], explained: str, language: str, actor: str, export: HandedOut
+) -> Iterator[pd.DataFrame]:
     names = [field.name for field in _schema(targets)]
     after, first = 0, True
     while True:
@@ -80,6 +92,7 @@ def _frames(store: Store, run: Run, targets: list[str], explained: str, language
                     "rank": student.rank,
                     "reasons": [reason["text"].get(language, "") for reason in reasons],
                     "unusual": student.unusual.get(language, []),
+                    **water_mark(export),
                 }
                 for target, score in own.items():
                     row |= {
@@ -104,4 +117,5 @@ def _schema(targets: list[str]) -> pa.Schema:
     fields += [(f"probability_{target}{end}", number) for target in targets for end in ("", "_low", "_high")]
     fields += [("rank", whole), ("reasons", pa.list_(text)), ("unusual", pa.list_(text))]
     fields += [(f"model_{target}", text) for target in targets]
+    fields += [(name, text) for name in MARKS]
     return pa.schema(fields)

@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
+from riskmodel.handed_out import FILE_NAME as HANDED_OUT
+from riskmodel.handed_out import HandedOut, at_text, new_mark, note
 from riskmodel.scoring import NOT_SCORED
 from serving.access.guard import Allow
 from serving.access.principal import Principal
@@ -27,7 +29,7 @@ from serving.languages import accepted_language
 from serving.paging import USUAL, Cursor, Limit, make_cursor, read_cursor
 from serving.problems import NOT_LET_IN, TYPES, Problem, ProblemOut, faults_problem, told_as_problem, told_fault
 from serving.routes.history import Range, ReasonKept
-from serving.run_tables import MEDIA_TYPES, Form, write_table
+from serving.run_tables import MEDIA_TYPES, Form, count_rows, write_table
 from serving.settings import FOLDER_NAME, Settings
 from serving.store.audit import Event
 from serving.store.keys import Keys
@@ -344,29 +346,46 @@ def read_run_results(
 )
 def read_run_file(
     run_id: RunId,
+    settings: SettingsDep,
     store: StoreDep,
     caller: Annotated[Principal, Depends(Allow(Scope.SCORES_READ))],
     format: Annotated[Form, Query(description="CSV as Dutch Excel reads it, or Parquet.")] = "csv",
+    purpose: Annotated[
+        Literal["invitation", "evaluation", "check"],
+        Query(description="What the file is for; it stands in every row. The binding study advice is none."),
+    ] = "invitation",
     accept_language: Annotated[str | None, Header(description="Language of the reasons: nl or en.")] = None,
 ) -> FileResponse:
-    """Give the students scored, by rank, in one file. That it went out is recorded for each student."""
+    """Give the students scored, by rank, in one file, to a machine alone: no person can take scores out.
+
+    Every row carries the purpose, when and for whom the file was made, and a mark by which it is found again in the list of what was handed out. That it
+    went out is recorded for each student.
+    """
     with Session(store.engine, expire_on_commit=False) as session:
         run = _found(session, run_id)
+        students = count_rows(session, run)
     if run.state != State.DONE:
         raise Problem(409, "run-not-done", f"This run is {run.state}; there is a file once it is done.")
     language = accepted_language(accept_language)
     handle = tempfile.NamedTemporaryFile(prefix="riskmodel-run-", delete=False)  # noqa: SIM115 - it is gone once it was sent
     handle.close()
     path = Path(handle.name)
+    name = f"scores-{run.on.isoformat()}-{run.id[:8]}.{format}"
+    export = HandedOut(new_mark(), at_text(dt.datetime.now(dt.UTC)), caller.login, purpose, (name,), students)
     try:
-        write_table(store, run, format, language, path, actor=caller.login)
+        try:
+            note(settings.audit_heads.with_name(HANDED_OUT), export)
+        except OSError:
+            detail = "What is handed out can't be noted, so nothing is."
+            raise Problem(503, "store-away", detail, headers={"Retry-After": str(_RETRY_AFTER)}) from None
+        write_table(store, run, format, language, path, actor=caller.login, export=export)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return FileResponse(
         path,
         media_type=MEDIA_TYPES[format],
-        filename=f"scores-{run.on.isoformat()}-{run.id[:8]}.{format}",
+        filename=name,
         headers={"Content-Language": language, "Vary": "Accept-Language"},
         background=BackgroundTask(path.unlink, missing_ok=True),
     )

@@ -20,6 +20,10 @@ PURPOSES: Mapping[str, str] = {
 }
 """What scores may be handed out for, as a closed list. Deciding on the binding study advice is none of it."""
 
+MARKS = ("purpose", "made_at", "made_by", "mark")
+"""The columns of the water mark."""
+FILE_NAME = "handed-out.jsonl"
+
 
 @dataclass(frozen=True)
 class HandedOut:
@@ -32,7 +36,7 @@ class HandedOut:
     at : str
         When, UTC, ISO 8601.
     by : str
-        Who had it made.
+        Who had it made; at the service, whose token it was.
     purpose : str
         A key of `PURPOSES`.
     files : tuple of str
@@ -54,16 +58,21 @@ def new_mark() -> str:
     return f"rm{secrets.token_hex(6)}"
 
 
-def marked(tables: Mapping[str, pd.DataFrame], purpose: str, mark: str) -> dict[str, pd.DataFrame]:
-    """Give the tables with purpose and mark in every row, so that a part of a file still tells them."""
-    return {name: table.assign(purpose=PURPOSES[purpose], mark=mark) for name, table in tables.items()}
+def water_mark(export: HandedOut) -> dict[str, str]:
+    """Give what stands in every row: for what the file may be used and for what not, when and by whom it was made, and the mark."""
+    return {"purpose": PURPOSES[export.purpose], "made_at": export.at, "made_by": export.by, "mark": export.mark}
+
+
+def marked(tables: Mapping[str, pd.DataFrame], export: HandedOut) -> dict[str, pd.DataFrame]:
+    """Give the tables with the water mark in every row, so that a part of a file still tells it."""
+    return {name: table.assign(**water_mark(export)) for name, table in tables.items()}
 
 
 def note(listing: Path, export: HandedOut) -> None:
     """Append an export to the list; before the file itself is written, so that none is out that the list does not know."""
     listing.parent.mkdir(parents=True, exist_ok=True)
-    with listing.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(export), ensure_ascii=False) + "\n")
+    with listing.open("ab") as file:  # one write, so that two processes do not mix their lines
+        file.write(json.dumps(asdict(export), ensure_ascii=False).encode() + b"\n")
 
 
 def read_listing(listing: Path) -> list[HandedOut]:

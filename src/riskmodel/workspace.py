@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from riskmodel.handed_out import FILE_NAME
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -70,4 +72,4 @@ class Workspace:
     @property
     def handed_out(self) -> Path:
         """The list of score files that were handed out."""
-        return self.folder / "handed-out.jsonl"
+        return self.folder / FILE_NAME

@@ -45,6 +45,10 @@ def listed(call: Call, data: Path, tmp_path: Path) -> tuple[str, list[str]]:
 def test_a_student_objects_withdraws_and_is_erased_and_each_command_says_how_many_it_leaves_out(call, data, tmp_path):
     _, students = listed(call, data, tmp_path)
     one, other = students[:2]
+    for name in ("list.csv", "list-others.csv"):
+        last = (tmp_path / name).read_text(encoding="utf-8-sig").splitlines()[-1].split(";")
+        assert "not for the binding study advice" in last[-4]
+        assert "list.csv" in call("rights", "exports", "--mark", last[-1])[1]
     assert "check the number" in call("rights", "object", one)[1]
     assert "1 objected, 0 erased" in call("rights", "list")[1]
     out, now_listed = listed(call, data, tmp_path)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from riskmodel.cli.main import run
+from riskmodel.handed_out import read_listing
 from riskmodel.policy import read_policy
 from tests.cli.conftest import Call
 from tests.training.institution import write_institution, write_policy
@@ -41,13 +42,19 @@ def test_a_dry_run_shows_list_load_and_who_is_next_and_invites_nobody(call: Call
     assert code == 0, error
     assert "ranked by leave" in told
     assert "Nobody was invited: this was a dry run." in told
-    assert sorted(path.name for path in workspace.iterdir()) == before
+    assert {path.name for path in workspace.iterdir()} == {*before, "handed-out.jsonl"}
     sheets = pd.read_excel(output, sheet_name=None)
     assert (sheets["list"].groupby("programme").size() == 5).all()
     assert set(sheets["list"]["way"]) == {"model", "chance"}
     assert sheets["list"]["chance_of_invitation"].between(0, 1).all()
     assert (sheets["just_outside"]["margin"] <= 0).all()
     assert set(sheets["list"]["policy"]) == {_version(rules)}
+    [export] = read_listing(workspace / "handed-out.jsonl")
+    for name, sheet in sheets.items():
+        assert set(sheet["mark"]) == ({export.mark} if len(sheet) else set()), name
+        assert all("not for the binding study advice" in purpose for purpose in sheet["purpose"])
+        assert "probability" not in sheet.columns
+    assert (export.purpose, export.files) == ("invitation", ("list.xlsx",))
 
 
 def _version(path: Path) -> str:

@@ -13,10 +13,13 @@ from riskmodel.handed_out import PURPOSES, HandedOut, marked, new_mark, note, re
 
 def test_every_row_of_every_table_carries_purpose_and_mark() -> None:
     table = pd.DataFrame({"probability": [0.1, 0.2]})
-    told = marked({"scores": table, "not_scored": table.head(0)}, "invitation", "rm1")
+    export = HandedOut("rm1", "2026-11-02T09:00:00", "team", "invitation", ("week.csv",), 2)
+    told = marked({"scores": table, "not_scored": table.head(0)}, export)
     assert list(told["scores"]["mark"]) == ["rm1", "rm1"]
     assert "binding study advice" in told["scores"]["purpose"].iloc[0]
-    assert list(told["not_scored"].columns) == ["probability", "purpose", "mark"]
+    assert set(told["scores"]["made_by"]) == {"team"}
+    assert set(told["scores"]["made_at"]) == {"2026-11-02T09:00:00"}
+    assert list(told["not_scored"].columns) == ["probability", "purpose", "made_at", "made_by", "mark"]
     assert list(table.columns) == ["probability"]
 
 

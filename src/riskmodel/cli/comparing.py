@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from riskmodel.cli.context import progress, say, workspace
+from riskmodel.cli.handing_out import Purpose, hand_out
 from riskmodel.cli.scoring import _FOLDER, Language, read_date
 from riskmodel.files import atomic_file
 
@@ -28,7 +29,7 @@ def compare(
 ) -> None:
     """Say whom one model would invite and the other would not, how their reasons differ, and what each is worth; writes one page."""
     from riskmodel.comparison.page import render
-    from riskmodel.output import check_output, write_output
+    from riskmodel.output import check_output
     from training.compare import compare as run
     from training.registry import find_model
 
@@ -67,7 +68,7 @@ def compare(
             f"difference {100 * difference.value:+.1f} ({100 * difference.low:+.1f} to {100 * difference.high:+.1f}) percentage points."
         )
     if ids is not None:
-        written = write_output({"apart": done.apart}, ids)
+        written = hand_out({"apart": done.apart}, ids, Purpose.CHECK, students=len(done.apart))
         say(f"Written: {', '.join(map(str, written))}")
     say(f"Written: {page}")
 

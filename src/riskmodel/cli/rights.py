@@ -188,10 +188,15 @@ def _write(found: Objections, target: Path) -> None:
 
 @rights_app.command("exports")
 def exports(mark: Annotated[str, typer.Option(help="Only the one with this mark, as it stands in a file's rows.")] = "") -> None:
-    """List the score files that were handed out from this workspace: when, by whom, for what, and how many students are in each."""
-    from riskmodel.handed_out import PURPOSES, read_listing
+    """List the files of students that were handed out, from here and by the service: when, by whom, for what, and how many students are in each."""
+    from riskmodel.handed_out import FILE_NAME, PURPOSES, read_listing
 
-    for each in read_listing(workspace().handed_out):
+    places = {workspace().handed_out.resolve()}
+    if store_is_here():
+        from serving.settings import read_settings
+
+        places.add(read_settings(workspace()).audit_heads.with_name(FILE_NAME).resolve())
+    for each in sorted((each for place in places for each in read_listing(place)), key=lambda each: each.at):
         if mark in ("", each.mark):
             say(
                 f"{each.at}  {each.mark}  {each.rows:>6} students  by {each.by}  {', '.join(each.files)}  {PURPOSES.get(each.purpose, each.purpose)}"

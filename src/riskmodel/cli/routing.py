@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from riskmodel.cli.context import progress, say, workspace
+from riskmodel.cli.handing_out import Purpose, hand_out
 from riskmodel.cli.scoring import read_date
 from riskmodel.errors import RiskModelError
 
@@ -44,7 +45,7 @@ def route(
     from riskmodel.champion import current, read_champions
     from riskmodel.cli.publishing import EARLIER
     from riskmodel.contract.dataset import load_dataset, read_coaches
-    from riskmodel.output import check_output, write_output
+    from riskmodel.output import check_output
     from riskmodel.policy import read_policy, read_policy_file
     from riskmodel.routing import route as make_list
     from riskmodel.routing.candidates import candidates
@@ -76,8 +77,10 @@ def route(
         tables["by_group"] = by_group
     _say(tables, done, rules, on, target if models else None, turnover)
     if output is not None:
-        kept = {name: _without_times(table) for name, table in tables.items()}
-        say(f"Written: {', '.join(map(str, write_output(kept, output)))}")
+        # The list tells where somebody stands; the score itself goes into no list.
+        kept = {name: _without_times(table.drop(columns="probability", errors="ignore")) for name, table in tables.items()}
+        written = hand_out(kept, output, Purpose.INVITATION, students=sum(len(kept[name]) for name in ("list", "waiting", "just_outside")))
+        say(f"Written: {', '.join(map(str, written))}")
     say("Nobody was invited: this was a dry run.")
 
 

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from riskmodel.cli.context import person, progress, say, workspace
+from riskmodel.cli.context import progress, say, workspace
+from riskmodel.cli.handing_out import Purpose, hand_out
 from riskmodel.errors import RiskModelError
 
 _FOLDER = typer.Argument(help="A data folder with dataset.toml.")
@@ -22,14 +23,6 @@ class Language(StrEnum):
 
     NL = "nl"
     EN = "en"
-
-
-class Purpose(StrEnum):
-    """What scores may be handed out for."""
-
-    INVITATION = "invitation"
-    EVALUATION = "evaluation"
-    CHECK = "check"
 
 
 class Rule(StrEnum):
@@ -67,13 +60,12 @@ def score(
 ) -> None:
     """Score the students of a data folder on a date, with reasons in words, into a file that carries its purpose and a mark and is listed."""
     if rule is not None:
-        _list_by_first_test(folder, read_date(date), output, language)
+        _list_by_first_test(folder, read_date(date), output, language, purpose)
         return
     from riskmodel.champion import read_champions
     from riskmodel.contract.dataset import load_dataset
     from riskmodel.explain.words import load_words
-    from riskmodel.handed_out import HandedOut, at_text, marked, new_mark, note
-    from riskmodel.output import check_output, write_output
+    from riskmodel.output import check_output
     from riskmodel.policy import read_policy
     from riskmodel.scoring import as_tables, score_dataset
 
@@ -87,23 +79,20 @@ def score(
         dataset = load_dataset(folder, progress=listener)
         scored = score_dataset(dataset, models, on, ranked_by=target, progress=listener)
         tables = as_tables(scored, models, dataset.definition, language.value, explained=target, words=phrases)
-    mark = new_mark()
-    export = HandedOut(mark, at_text(dt.datetime.now(dt.UTC)), person(), purpose.value, (output.name,), len(scored.rows))
-    note(workspace().handed_out, export)
-    written = write_output({**tables, **marked({"scores": tables["scores"]}, purpose.value, mark)}, output)
+    written = hand_out(tables, output, purpose, students=len(scored.rows))
     say(f"{len(scored.rows)} students scored on {on.isoformat()}, {len(scored.not_scored)} not (each with the reason).")
     say(f"Written: {', '.join(map(str, written))}")
 
 
-def _list_by_first_test(folder: Path, on: dt.date, output: Path, language: Language) -> None:
+def _list_by_first_test(folder: Path, on: dt.date, output: Path, language: Language, purpose: Purpose) -> None:
     from riskmodel.contract.dataset import load_dataset
     from riskmodel.first_test import first_test_list
-    from riskmodel.output import check_output, write_output
+    from riskmodel.output import check_output
 
     check_output(output)
     with progress() as listener:
         tables = first_test_list(load_dataset(folder, progress=listener), on, language.value, listener)
-    written = write_output(tables, output)
+    written = hand_out(tables, output, purpose, students=sum(map(len, tables.values())))
     say(
         f"{len(tables['first_test'])} students failed or missed the first test as known on {on.isoformat()}; {len(tables['others'])} others."
     )

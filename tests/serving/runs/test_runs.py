@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from riskmodel.champion import read_champions
 from riskmodel.contract.dataset import load_dataset
+from riskmodel.handed_out import MARKS, PURPOSES, read_listing
 from riskmodel.output import write_output
 from riskmodel.policy import read_policy
 from riskmodel.scoring import as_tables, score_dataset
@@ -71,12 +72,17 @@ def test_a_run_gives_each_student_once_with_the_numbers_and_reasons_of_the_comma
         assert all(reason["text"].keys() == {"nl", "en"} for reason in own["scores"]["dropout"]["reasons"])
     others = {each["enrolment_id"]: each["detail"] for each in results if not each["scores"]}
     assert others == dict(zip(tables["not_scored"]["enrolment_id"], tables["not_scored"]["reason"], strict=True))
-    # As a file: the very table.
-    file = service.client.get(f"/v1/score-runs/{run}/file", headers={"Accept-Language": "en"})
-    assert file.content == (tmp_path / "by-command.csv").read_bytes()
+    # As a file: the very table, with a water mark in every row that the list of what was handed out knows.
+    file = service.client.get(f"/v1/score-runs/{run}/file", params={"purpose": "check"}, headers={"Accept-Language": "en"})
+    given, made = (pd.read_csv(each, sep=";", dtype=str) for each in (io.BytesIO(file.content), tmp_path / "by-command.csv"))
+    pd.testing.assert_frame_equal(given.drop(columns=list(MARKS)), made)
+    [(purpose, at, by, mark)] = set(given[list(MARKS)].itertuples(index=False, name=None))
+    [listed] = [each for each in read_listing(service.store.heads.with_name("handed-out.jsonl")) if each.mark == mark]
+    assert (purpose, at, by, listed.rows) == (PURPOSES["check"], listed.at, listed.by, len(made))
+    assert by.startswith("token:")
     parquet = service.client.get(f"/v1/score-runs/{run}/file", params={"format": "parquet"}, headers={"Accept-Language": "en"})
     found = pd.read_parquet(io.BytesIO(parquet.content))
-    assert list(found.columns) == list(tables["scores"].columns)
+    assert list(found.columns) == [*tables["scores"].columns, *MARKS]
     pd.testing.assert_frame_equal(found[["enrolment_id", "rank"]], tables["scores"][["enrolment_id", "rank"]], check_dtype=False)
     # What has ended can't be stopped, and nothing can be written twice.
     answer = service.client.post(f"/v1/score-runs/{run}/cancel")
