@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONUTF8=1 $(PY) -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all endurance check contract lock benchmark-quality benchmark-speed benchmark-training benchmark-transparent benchmark-service clean
+.PHONY: help install demo test test-all endurance check audit contract lock benchmark-quality benchmark-speed benchmark-training benchmark-transparent benchmark-service clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,6 +36,9 @@ check: $(STAMP) ## style, types and the rules on imports
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
+
+audit: $(STAMP) ## hold the pinned dependencies against published advisories, where those can be had
+	@$(PY) scripts/audit.py
 
 contract: $(STAMP) ## write docs/openapi.json anew
 	@$(PY) scripts/openapi.py
