@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from serving.scoring import Question, ask_models
-from serving.store.rights import Why
+from serving.store.rights import Why, barred_among
 from serving.store.scores import Asked, Source, keep_together
-from serving.store.tables import Barred
 from serving.store.weeks import Store, now
 from serving.together import Together
 
@@ -21,7 +17,6 @@ FEW = 1
 # Students whose scores go into one transaction at most, unless one request brings more.
 _MOST_KEPT = 500
 _MOST_ROWS = 16
-_BARRED = select(Barred.digest, Barred.why)
 
 
 class Desk:
@@ -54,12 +49,11 @@ class Desk:
 
     def _barred(self, asked: Sequence[frozenset[str]]) -> list[dict[str, Why]]:
         with self.store.engine.connect() as connection:
-            rows = connection.execute(_BARRED.where(Barred.digest.in_(frozenset().union(*asked)))).all()
-        found = {digest: Why(why) for digest, why in rows}
+            found = barred_among(connection, frozenset().union(*asked))
         return [{digest: found[digest] for digest in each & found.keys()} for each in asked]
 
     def _keep(self, asked: Sequence[Asked]) -> list[frozenset[str]]:
         store = self.store
-        with Session(store.engine) as session, session.begin():
-            left_out = keep_together(session, store.keys, asked, source=Source.REQUEST, at=now(), heads=store.heads)
+        with store.engine.begin() as connection:
+            left_out = keep_together(connection, store.keys, asked, source=Source.REQUEST, at=now(), heads=store.heads)
         return [left_out & {score.student_id for score in each.scores} for each in asked]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Engine, Table, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from riskmodel.errors import RiskModelError
@@ -26,7 +26,14 @@ from serving.store.tables import AuditCheckpoint, AuditEvent, AuditHead
 BEGINNING = "0" * 64
 HEAD_EVERY = 100
 _CHUNK = 5000
+# Statements are made once: putting one together takes as long as SQLite takes to run it.
 _EVENTS: Table = AuditEvent.__table__  # type: ignore[assignment]
+_HEAD: Table = AuditHead.__table__  # type: ignore[assignment]
+_HERE = update(_HEAD).where(_HEAD.c.id == 1)
+_HOLD = _HERE.values(seq=_HEAD.c.seq)
+_TAKE = _HERE.values(seq=_HEAD.c.seq + bindparam("count")).returning(_HEAD.c.seq, _HEAD.c.code)
+_LEAVE = _HERE.values(code=bindparam("last_code"))
+_APPEND = insert(_EVENTS)
 EVERYONE = ""
 
 
@@ -131,9 +138,9 @@ def _code(key: bytes, before: str, seq: int, at: dt.datetime, event: str, actor:
     return hmac.new(key, told.encode(), hashlib.sha256).hexdigest()
 
 
-def hold(session: Session) -> None:
+def hold(session: Session | Connection) -> None:
     """Take hold of the chain's head without an event yet, for a transaction that has to read first what it will record."""
-    session.execute(update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq))
+    session.execute(_HOLD)
 
 
 def record(
@@ -185,12 +192,14 @@ class Happening:
     why: str = ""
 
 
-def record_all(session: Session, keys: Keys, happened: Sequence[Happening], *, at: dt.datetime, heads: Path | None = None) -> int:
+def record_all(
+    session: Session | Connection, keys: Keys, happened: Sequence[Happening], *, at: dt.datetime, heads: Path | None = None
+) -> int:
     """Append events of any kinds and of several people, in their order, at the cost of one; otherwise as `record`.
 
     Parameters
     ----------
-    session : Session
+    session : Session or Connection
     keys : Keys
     happened : sequence of Happening
     at : datetime.datetime
@@ -205,8 +214,7 @@ def record_all(session: Session, keys: Keys, happened: Sequence[Happening], *, a
     if not happened:
         return 0
     at = at.replace(tzinfo=None)
-    taken = update(AuditHead).where(AuditHead.id == 1).values(seq=AuditHead.seq + len(happened)).returning(AuditHead.seq, AuditHead.code)
-    last, code = session.execute(taken).one()
+    last, code = session.execute(_TAKE, {"count": len(happened)}).one()
     who = {actor: keys.digest("actor", actor) for actor in {each.actor for each in happened}}
     rows = []
     first = last - len(happened) + 1
@@ -214,8 +222,8 @@ def record_all(session: Session, keys: Keys, happened: Sequence[Happening], *, a
         code = _code(keys.audit, code, seq, at, each.event, who[each.actor], each.subject, each.why)
         told = {"event": str(each.event), "actor": who[each.actor], "subject": each.subject, "why": each.why}
         rows.append({"seq": seq, "at": at, **told, "code": code})
-    session.execute(insert(_EVENTS), rows)
-    session.execute(update(AuditHead).where(AuditHead.id == 1).values(code=code))
+    session.execute(_APPEND, rows)
+    session.execute(_LEAVE, {"last_code": code})
     if heads is not None and last // HEAD_EVERY > (first - 1) // HEAD_EVERY:
         _note(heads, last, code, at)
     return int(last)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session, object_session
 
 from riskmodel.errors import RiskModelError
@@ -20,6 +20,11 @@ from serving.store.tables import Person
 
 STUDENT, ENROLMENT = "student", "enrolment"
 _PEOPLE: Table = Person.__table__  # type: ignore[assignment]
+_THERE = select(*(_PEOPLE.c[name] for name in ("id", "student", "sealed_key", "sealed_details", "erased_at"))).where(
+    _PEOPLE.c.student.in_(bindparam("students", expanding=True))
+)
+_ADD = insert(_PEOPLE)
+_CHANGE = update(_PEOPLE).where(_PEOPLE.c.id == bindparam("number"))
 
 
 @dataclass(frozen=True)
@@ -114,12 +119,12 @@ class Known:
     key: Fernet
 
 
-def keep_people(session: Session, keys: Keys, told: Iterable[tuple[str, str, str]]) -> dict[str, Known]:
+def keep_people(session: Session | Connection, keys: Keys, told: Iterable[tuple[str, str, str]]) -> dict[str, Known]:
     """Find or add the person behind each student, with the newest name and every enrolment.
 
     Parameters
     ----------
-    session : Session
+    session : Session or Connection
         Whose transaction holds the audit trail, so that nobody else adds the same student meanwhile.
     keys : Keys
     told : iterable of (student_id, name, enrolment_id)
@@ -134,8 +139,7 @@ def keep_people(session: Session, keys: Keys, told: Iterable[tuple[str, str, str
     for student, name, enrolment in told:
         rows.setdefault(student, []).append((name, enrolment))
     digests = {keys.digest(STUDENT, student): student for student in rows}
-    columns = (Person.id, Person.student, Person.sealed_key, Person.sealed_details, Person.erased_at)
-    there = {row.student: row for row in session.execute(select(*columns).where(Person.student.in_(digests)))}
+    there = {row.student: row for row in session.execute(_THERE, {"students": list(digests)})}
     found: dict[str, Known] = {}
     added: list[dict[str, str]] = []
     changed: list[dict[str, str]] = []
@@ -160,10 +164,11 @@ def keep_people(session: Session, keys: Keys, told: Iterable[tuple[str, str, str
             else:
                 changed.append({"number": identity, **kept})
     if added:
-        session.execute(insert(_PEOPLE), added)
+        session.execute(_ADD, added)
     if changed:
-        session.execute(update(_PEOPLE).where(_PEOPLE.c.id == bindparam("number")), changed)
-        session.expire_all()  # whoever loaded one of them before reads what stands there now
+        session.execute(_CHANGE, changed)
+        if isinstance(session, Session):
+            session.expire_all()  # whoever loaded one of them before reads what stands there now
     return found
 
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from riskmodel.errors import RiskModelError
@@ -33,6 +33,7 @@ NOTES_NAME = "rights-notes.jsonl"
 _WITHDRAWN = "withdrawn"
 # Ways of being invited that stay for who objected: no model and no lot leads to them.
 STAY = ("rule", "request", "coach")
+_BARRED = select(Barred.digest, Barred.why).where(Barred.digest.in_(bindparam("asked", expanding=True)))
 
 
 class Why(StrEnum):
@@ -150,16 +151,16 @@ def read_notes(heads: Path | None) -> dict[str, Note]:
     return found
 
 
-def barred_among(session: Session, digests: Iterable[str]) -> dict[str, Why]:
+def barred_among(session: Session | Connection, digests: Iterable[str]) -> dict[str, Why]:
     """Give which digests, of students or enrolments, are of somebody who is not to be scored, and why."""
     asked = set(digests)
     if not asked:
         return {}
-    rows = session.execute(select(Barred.digest, Barred.why).where(Barred.digest.in_(asked))).all()
+    rows = session.execute(_BARRED, {"asked": list(asked)}).all()
     return {digest: Why(why) for digest, why in rows}
 
 
-def barred_students(session: Session, keys: Keys, students: Iterable[str]) -> dict[str, Why]:
+def barred_students(session: Session | Connection, keys: Keys, students: Iterable[str]) -> dict[str, Why]:
     """Give which of some students are not to be scored, and why, by their number."""
     digests = {keys.digest(STUDENT, student): student for student in students}
     return {digests[digest]: why for digest, why in barred_among(session, digests).items()}

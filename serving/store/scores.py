@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.orm import Session
 
 from serving.store.audit import Event, Happening, hold, record_all
@@ -31,7 +31,7 @@ class Source(StrEnum):
     """A list was published."""
 
 
-_SCORES: Table = Score.__table__  # type: ignore[assignment]
+_ADD = insert(Score.__table__)  # type: ignore[arg-type]
 # A publication records an event of its own for each student on the list.
 _EVENTS = {Source.REQUEST: Event.API_SCORES_KEPT, Source.RUN: Event.RUN_SCORES_KEPT}
 
@@ -114,7 +114,7 @@ def keep_scores(
 
 
 def keep_together(
-    session: Session,
+    session: Session | Connection,
     keys: Keys,
     asked: Sequence[Asked],
     *,
@@ -129,7 +129,7 @@ def keep_together(
 
     Parameters
     ----------
-    session : Session
+    session : Session or Connection
     keys : Keys
     asked : sequence of Asked
         Any number; all scores go in with one insert.
@@ -185,7 +185,7 @@ def keep_together(
         if score.student_id in people
     ]
     if rows:
-        session.execute(insert(_SCORES), rows)
+        session.execute(_ADD, rows)
     return frozenset(score.student_id for score in scores if score.student_id not in people)
 
 
