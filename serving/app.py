@@ -20,15 +20,16 @@ from serving.access.login import Login
 from serving.access.origin import SameOrigin
 from serving.access.provider_tokens import ProviderTokens
 from serving.access.tokens import Remembered
+from serving.batches import Batches
 from serving.champions import Champions
-from serving.desk import Desk
+from serving.desk_file import read_desk
 from serving.middleware import BodyLimit, Deadline, SecurityHeaders, Unforeseen
 from serving.observing import Metrics, Observed
 from serving.openapi import TITLE, operation_id
-from serving.pages import login, problems
+from serving.pages import acts, desk, login, problems, student
 from serving.pages import routes as pages
 from serving.pages.access import add_access_handlers
-from serving.pages.rendering import error_page
+from serving.pages.rendering import TEXTS, error_page, today
 from serving.problems import add_problem_handlers, unexpected
 from serving.rates import Rates
 from serving.routes import contract, health, history, invitations, metrics, models, rights, runs, scores
@@ -49,6 +50,9 @@ ROUTERS = (
     metrics.router,
     contract.router,
     pages.router,
+    desk.router,
+    student.router,
+    acts.router,
     problems.router,
     login.router,
 )
@@ -86,7 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         with suppress(SQLAlchemyError, OSError):  # a store that is away must not keep the service from stopping
             note_head(store.engine, settings.audit_heads, now())
-        app.state.desk.close()
+        app.state.batches.close()
         store.engine.dispose()
 
     app = FastAPI(
@@ -101,7 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.champions = Champions(settings.champion_folder, settings.words_file)
     app.state.store = store
-    app.state.desk = Desk(store)
+    app.state.batches = Batches(store)
     app.state.tokens = Remembered()
     app.state.metrics = Metrics()
     app.state.rates = Rates(settings.requests_a_minute)
@@ -109,6 +113,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.login = None if app.state.access is None else Login(app.state.access, settings)
     by_provider = app.state.access is not None and app.state.access.machines is not None
     app.state.provider_tokens = ProviderTokens(app.state.access) if by_provider else None
+    app.state.desk = read_desk(settings.desk_file, TEXTS)
+    app.state.today = today
     for router in ROUTERS:
         app.include_router(router)
     app.mount(FILES, StaticFiles(directory=Path(__file__).with_name("static")), name="static")

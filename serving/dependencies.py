@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -44,6 +45,11 @@ def _session(request: Request) -> Iterator[Session]:
         yield session
 
 
+async def _today(request: Request) -> dt.date:
+    return request.app.state.today()  # type: ignore[no-any-return]
+
+
+TodayDep = Annotated[dt.date, Depends(_today)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ChampionsDep = Annotated[Champions, Depends(_champions)]
 ServingDep = Annotated[Serving, Depends(serving_now)]

@@ -106,6 +106,17 @@ def resume(session: Session, keys: Keys, secret: str, limits: Limits, at: dt.dat
     return Person.from_text(keys.open(found.sealed_person))
 
 
+def last_person(session: Session, keys: Keys, secret: str, within: dt.timedelta, at: dt.datetime) -> Person | None:
+    """Give who a session's secret stood for that ended by itself and not long ago; None for one that somebody logged out of.
+
+    It opens nothing: what such a person sent may be kept for them, and that is all.
+    """
+    found = session.get(LoginSession, _digest(secret))
+    if found is None or found.ended_at is not None or at - found.seen_at > within:
+        return None
+    return Person.from_text(keys.open(found.sealed_person))
+
+
 def end(session: Session, secret: str, at: dt.datetime) -> None:
     """End one session."""
     session.execute(update(LoginSession).where(LoginSession.id == _digest(secret), LoginSession.ended_at.is_(None)).values(ended_at=at))

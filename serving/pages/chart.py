@@ -22,6 +22,7 @@ class Bar:
     attended_height: float
     usual_y: float | None
     tests: list[int] = field(default_factory=list)
+    contacts: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ class WeekFacts:
     attended: float
     usual: float | None
     tests: int
+    contacts: int = 0
 
 
 def draw(weeks: Sequence[WeekFacts]) -> Chart:
-    """Lay out a time line: a bar per week, a mark where the programme usually is, a diamond per test."""
+    """Lay out a time line: a bar per week, a mark where the programme usually is, a diamond per test and a circle per contact."""
     most = max([week.scheduled for week in weeks] + [1.0])
     step = 1 if most <= 5 else 2 if most <= 10 else 5 if most <= 30 else 20
     top = -(-most // step) * step
@@ -67,8 +69,21 @@ def draw(weeks: Sequence[WeekFacts]) -> Chart:
         scheduled, attended = week.scheduled * scale, week.attended * scale
         usual = None if week.usual is None or not week.scheduled else AXIS - week.usual * scale
         label = str(week.monday.isocalendar().week)
-        bars.append(Bar(label, x, BAR, AXIS - scheduled, scheduled, AXIS - attended, attended, usual, list(range(week.tests))))
-    marks = max([week.tests for week in weeks] + [0])
+        bars.append(
+            Bar(
+                label,
+                x,
+                BAR,
+                AXIS - scheduled,
+                scheduled,
+                AXIS - attended,
+                attended,
+                usual,
+                list(range(week.tests)),
+                list(range(week.tests, week.tests + week.contacts)),
+            )
+        )
+    marks = max([week.tests + week.contacts for week in weeks] + [0])
     lines = [Line(AXIS - value * scale, str(int(value))) for value in range(0, int(top) + 1, step)]
     width = max(LEFT + GAP + len(weeks) * (BAR + GAP), 400)
     return Chart(width, AXIS + 26 + 16 * max(marks, 1) if marks else AXIS + 24, LEFT, AXIS, bars, lines)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from fastapi import Request
@@ -17,6 +19,7 @@ from serving.languages import LANGUAGES, page_language
 
 _HERE = Path(__file__).resolve().parents[1]
 TEXTS = {language: tomllib.loads((_HERE / "texts" / f"{language}.toml").read_text(encoding="utf-8")) for language in LANGUAGES}
+_HERE_CLOCK = ZoneInfo("Europe/Amsterdam")
 _environment = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
     autoescape=select_autoescape(("html", "svg")),
@@ -31,6 +34,28 @@ def long_date(date: dt.date, language: str) -> str:
     return format_date(date, format="long" if language == "nl" else "d MMMM y", locale=language)
 
 
+def day_and_month(date: dt.date, language: str) -> str:
+    """Write a date without its year: '26 oktober'."""
+    return format_date(date, format="d MMMM", locale=language)
+
+
+def today() -> dt.date:
+    """Give the day that it is on a Dutch clock."""
+    return dt.datetime.now(_HERE_CLOCK).date()
+
+
+def moment(at: dt.datetime, language: str) -> str:
+    """Write a moment of the store, which is UTC, as it was on a Dutch clock: '3 november, 16:30'."""
+    local = at.replace(tzinfo=dt.UTC).astimezone(_HERE_CLOCK)
+    return f"{day_and_month(local.date(), language)}, {local:%H:%M}"
+
+
+def texts_of(request: Request) -> Mapping[str, Any]:
+    """Give the texts in the language of the person who asks, in the institution's own terms."""
+    named: Mapping[str, Mapping[str, Any]] = request.app.state.desk.texts
+    return named[page_language(request)]
+
+
 def safe_path(to: str) -> str:
     """Give a path on this site to go to, or the list where it would lead elsewhere."""
     fits = to.startswith("/") and not to.startswith(("//", "/\\")) and "\n" not in to and "\r" not in to
@@ -42,7 +67,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     language = page_language(request)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     page = _environment.get_template(template).render(
-        t=TEXTS[language],
+        t=texts_of(request),
         language=language,
         other=next(each for each in LANGUAGES if each != language),
         here=here,
@@ -51,7 +76,8 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         institution=values.pop("institution", ""),
         date=lambda date: long_date(date, language),
         short_date=lambda date: format_date(date, format="d MMM", locale=language),
-        day_and_month=lambda date: format_date(date, format="d MMMM", locale=language),
+        day_and_month=lambda date: day_and_month(date, language),
+        moment=lambda at: moment(at, language),
         **values,
     )
     return HTMLResponse(page, status, headers={"Content-Language": language, "Vary": "Cookie, Accept-Language"})
@@ -61,7 +87,7 @@ def error_page(request: Request, status: int) -> HTMLResponse | None:
     """Give an error as a page where a person asked for one; None where a program did."""
     if request.url.path.startswith(("/v1/", "/healthz", "/readyz", "/openapi")) or "text/html" not in request.headers.get("accept", ""):
         return None
-    texts = TEXTS[page_language(request)]
+    texts = texts_of(request)
     known = status if status in (404, 500, 503) else None
     heading = texts[f"error_{known}_title"] if known else texts["error_title"]
     text = texts[f"error_{known}"] if known else texts["error"]

@@ -15,9 +15,9 @@ from riskmodel.scoring import NOT_SCORED
 from serving.access.guard import Allow
 from serving.access.principal import Principal
 from serving.access.scopes import Scope
+from serving.batches import FEW, Batches
 from serving.champions import Serving
 from serving.dependencies import serving_now
-from serving.desk import FEW, Desk
 from serving.languages import LANGUAGE_PARAMETER, accepted_language
 from serving.problems import NOT_LET_IN, Problem, ProblemOut, problem_of_one, told_as_problem, told_fault
 from serving.scoring import Answer, Measured, Ready, Rows, ask_models, look_at_ready, look_at_rows, questions_of, told_of
@@ -287,7 +287,7 @@ async def scores(
     if body.keep and not caller.may(Scope.SCORES_KEEP):
         raise Problem(403, "not-allowed", f"Keeping scores needs {Scope.SCORES_KEEP}, which is not among what you may.")
     language = accepted_language(request.headers.get("accept-language"))
-    results = await answers(serving, state.desk, body, language, caller)
+    results = await answers(serving, state.batches, body, language, caller)
     for result in results:
         for target, told in result["scores"].items():
             state.metrics.count_score(target, told["probability"])
@@ -296,13 +296,13 @@ async def scores(
     return Response(to_json({"results": results}), media_type="application/json", headers=headers)
 
 
-async def answers(serving: Serving, desk: Desk, body: ScoresIn, language: str, caller: Principal) -> list[dict[str, Any]]:
+async def answers(serving: Serving, batches: Batches, body: ScoresIn, language: str, caller: Principal) -> list[dict[str, Any]]:
     """Score the students of a request, those of one landmark at once, and keep what is to be kept.
 
     Parameters
     ----------
     serving : Serving
-    desk : Desk
+    batches : Batches
     body : ScoresIn
     language : {'nl', 'en'}
     caller : Principal
@@ -313,16 +313,16 @@ async def answers(serving: Serving, desk: Desk, body: ScoresIn, language: str, c
         As `StudentOut`, in the order of the request.
     """
     students, faults = _sound(body)
-    apart = await _not_to_be_scored(desk, students)
+    apart = await _not_to_be_scored(batches, students)
     students = {place: student for place, student in students.items() if place not in apart}
     if len(students) <= FEW:
         measured = _measured(serving, students, body.on)
         asked = questions_of(serving, measured, language)
-        told = told_of(measured, [await desk.scoring.ask(question) for question in asked])
+        told = told_of(measured, [await batches.scoring.ask(question) for question in asked])
     else:
         measured, told = await run_in_threadpool(_scored, serving, students, body.on, language)
     told, faults = {**apart, **told}, faults | measured.faults
-    kept = await _keep(desk, body, students, told, language, caller) if body.keep else frozenset()
+    kept = await _keep(batches, body, students, told, language, caller) if body.keep else frozenset()
     return [_out(place, each, told, faults, kept, language) for place, each in enumerate(body.students)]
 
 
@@ -363,14 +363,14 @@ def _sound(body: ScoresIn) -> tuple[dict[int, StudentIn], dict[int, list[dict[st
     return sound, faults
 
 
-async def _not_to_be_scored(desk: Desk, students: Mapping[int, StudentIn]) -> dict[int, Answer]:
+async def _not_to_be_scored(batches: Batches, students: Mapping[int, StudentIn]) -> dict[int, Answer]:
     """Give who objected or was erased, by the number of student or enrolment that was sent; no model reads them."""
     digests: dict[str, list[int]] = {}
     for place, student in students.items():
-        digests.setdefault(desk.keys.digest(ENROLMENT, student.identity), []).append(place)
+        digests.setdefault(batches.keys.digest(ENROLMENT, student.identity), []).append(place)
         if student.student is not None:
-            digests.setdefault(desk.keys.digest(STUDENT, student.student), []).append(place)
-    barred = await desk.barred.ask(frozenset(digests)) if digests else {}
+            digests.setdefault(batches.keys.digest(STUDENT, student.student), []).append(place)
+    barred = await batches.barred.ask(frozenset(digests)) if digests else {}
     return {place: Answer(None, None, "objected", {}) for digest in barred for place in digests[digest]}
 
 
@@ -389,12 +389,12 @@ def _rows(student: StudentIn) -> Rows:
 
 
 async def _keep(
-    desk: Desk, body: ScoresIn, students: Mapping[int, StudentIn], told: Mapping[int, Answer], language: str, caller: Principal
+    batches: Batches, body: ScoresIn, students: Mapping[int, StudentIn], told: Mapping[int, Answer], language: str, caller: Principal
 ) -> frozenset[int]:
     """Keep the scores, all of them or none, and give the places of the students whose were kept."""
     scored = {place: (students[place], answer) for place, answer in told.items() if answer.scores}
     new = [score for student, answer in scored.values() for score in _new_scores(body.on, student, answer, language)]
-    left_out = await desk.keeping.ask(Asked(new, caller.login)) if new else frozenset()
+    left_out = await batches.keeping.ask(Asked(new, caller.login)) if new else frozenset()
     return frozenset(place for place, (student, _) in scored.items() if student.student not in left_out)
 
 

@@ -50,7 +50,7 @@ def violations(page: Page) -> list[str]:
 
 def test_a_coach_walks_from_the_list_to_a_student_and_back(page: Page, address: str) -> None:
     walk_in(page, address)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Uitgenodigd deze week")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Studenten")
     assert no_sideways_scrolling(page)
     assert violations(page) == []
     page.get_by_label("SLB'er").select_option(index=1)
@@ -63,25 +63,25 @@ def test_a_coach_walks_from_the_list_to_a_student_and_back(page: Page, address: 
     assert violations(page) == []
     page.get_by_text("Dezelfde gegevens als tabel").click()
     expect(page.get_by_role("table").first).to_be_visible()
+    page.get_by_text("Meer hierover", exact=True).click()
     expect(page.get_by_text("van de 100 studenten met vergelijkbare gegevens")).to_be_visible()
     expect(page.get_by_text("op dag 56 van elke 100 studenten er 20 hebben uitgenodigd")).to_be_visible()
-    page.get_by_text("Meer over dit signaal").click()
     expect(page.get_by_text("Peildatum")).to_be_visible()
     # Narrower than any phone of today, a table of figures may scroll within its own frame.
     assert nothing_is_cut_off(page) or page.viewport_size == {"width": 320, "height": 640}
     assert no_sideways_scrolling(page)
     assert violations(page) == []
     page.get_by_role("link", name="Terug naar de lijst").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Uitgenodigd deze week")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Studenten")
 
 
 def test_the_keyboard_alone_reaches_a_student(page: Page, address: str) -> None:
     walk_in(page, address)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Uitgenodigd deze week")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Studenten")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Naar de inhoud")).to_be_focused()
     page.keyboard.press("Enter")
-    for _ in range(8):
+    for _ in range(12):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.className") == "name":
             break
@@ -92,7 +92,7 @@ def test_the_keyboard_alone_reaches_a_student(page: Page, address: str) -> None:
 def test_another_language_is_chosen_on_the_page(page: Page, address: str) -> None:
     walk_in(page, address)
     page.get_by_role("link", name="English").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Invited this week")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Students")
     assert violations(page) == []
 
 

@@ -21,6 +21,7 @@ from riskmodel.explain.certainty import tell_unusual, told_interval
 from riskmodel.explain.reasons import CONTEXT, Reason, invitation_meaning, natural_frequency
 from riskmodel.explain.words import Words, load_words
 from riskmodel.files import require_writable
+from riskmodel.frames import to_pandas
 from riskmodel.model import RiskModel
 from riskmodel.policy import Policy, read_policy, read_policy_file
 from riskmodel.progress import Progress, silent
@@ -230,7 +231,9 @@ def make_week_without_model(
     invited = told[told["invited"].astype(bool)]
     kinds = dataset.definition.prior_education.kinds
     objected = invited["objected"].astype(bool)
-    listed = _without_score(dataset, dataset.tables, invited[~objected], on, kinds)
+    cohorts = to_pandas(dataset.tables.enrolments.select("enrolment_id", "cohort"))
+    lessons = _lessons(cut(dataset.tables, on), set(invited.loc[~objected, "enrolment_id"]), students.merge(cohorts, on="enrolment_id"))
+    listed = _without_score(dataset, dataset.tables, invited[~objected], on, kinds, lessons)
     listed += _without_score(dataset, dataset.objectors, invited[objected], on, kinds)
     return PublishedWeek(
         **_common(dataset, on, policy, target),
@@ -286,7 +289,12 @@ def _caseload(dataset: Dataset, on: dt.date) -> tuple[CoachedStudent, ...]:
 
 
 def _without_score(
-    dataset: Dataset, tables: Tables | None, invited: pd.DataFrame, on: dt.date, kinds: Mapping[str, Any]
+    dataset: Dataset,
+    tables: Tables | None,
+    invited: pd.DataFrame,
+    on: dt.date,
+    kinds: Mapping[str, Any],
+    lessons: Mapping[str, tuple[LessonWeek, ...]] | None = None,
 ) -> list[PublishedStudent]:
     """Give whom something else than a model invites: with their tests, and with no score, no rank and no reason of a model."""
     if tables is None or invited.empty:
@@ -312,7 +320,7 @@ def _without_score(
             probability=None,
             reasons=(),
             frequency={},
-            lessons=(),
+            lessons=(lessons or {}).get(row["enrolment_id"], ()),
             tests=tests.get(row["enrolment_id"], ()),
             background=_background(people.loc[row["enrolment_id"]], kinds),
         )

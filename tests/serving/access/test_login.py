@@ -95,7 +95,7 @@ def test_who_comes_back_from_the_provider_goes_on_to_the_page_that_they_asked_fo
     assert (answer.status_code, answer.headers["location"]) == (303, "/?coach=c1")
     page = service.get("/").text
     assert "Cato" in page
-    assert "Uitgenodigd deze week" in page
+    assert "<h1>Studenten</h1>" in page
 
 
 def test_who_has_no_role_here_is_told_so_and_gets_no_session(service: TestClient) -> None:

@@ -19,7 +19,7 @@ _MOST_KEPT = 500
 _MOST_ROWS = 16
 
 
-class Desk:
+class Batches:
     """Serves requests for scores together, over one store.
 
     Attributes
