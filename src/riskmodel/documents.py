@@ -387,10 +387,12 @@ class _Writer:
         rows = [[self._kind(kind, told), self._days(days)] for kind, (days, told) in self.service.kept.items()]
         if not rows:
             return self._text(words["kept_none"])
-        return self._table("kept_header", [*rows, [words["kept_models"], page["unknown"]]], numbers=1, text=words["kept_text"])
+        rows = [[kind, days.replace(" ", "\N{NO-BREAK SPACE}")] for kind, days in rows]
+        return self._table("kept_header", [*rows, [words["kept_models"], page["unknown"]]], text=words["kept_text"])
 
     def _kept_told(self) -> dict[str, Any]:
-        told = "; ".join(f"{self._kind(kind, text)}: {self._days(days)}" for kind, (days, text) in self.service.kept.items())
+        letter = self.words["kept_letter"]
+        told = "; ".join(f"{letter[kind]}: {self._days(days)}" for kind, (days, _) in self.service.kept.items() if kind in letter)
         return self._text(self.words["blocks"]["kept_told"].format(kept=told)) if told else self._text()
 
     def _kind(self, kind: str, told: str) -> str:
@@ -416,7 +418,14 @@ class _Writer:
             for role, scopes in self.service.may.items()
         ]
         rows.append([words["seen_by_machine"], self._may(self.service.machines), words["seen_by_token"]])
-        return self._table("seen_by_header", rows, text=words["seen_by_text"])
+        table = self._table("seen_by_header", rows, text=words["seen_by_text"])
+        if not self.service.given_by:  # no login is set up here, so nothing is known of whom it would give a role
+            table |= {
+                "header": table["header"][:-1],
+                "rows": [row[:-1] for row in rows],
+                "text": f"{table['text']} {words['seen_by_no_login']}",
+            }
+        return table
 
     def _may(self, scopes: Sequence[str]) -> str:
         return "; ".join(self.words["may"].get(scope, scope) for scope in scopes)

@@ -162,10 +162,10 @@ def test_how_long_data_stay_and_who_may_see_them_come_from_the_service_s_own_set
     assert not ending.value.code
     told = words(language)
     year, days = told["blocks"]["kept_year"].format(days=365), told["blocks"]["kept_days"].format(days=200)
-    for name in ("impact", "notice"):
+    for name, kinds in (("impact", "kept"), ("notice", "kept_letter")):
         text = text_of((tmp_path / f"{name}.html").read_text(encoding="utf-8"))
-        assert re.search(re.escape(told["kept"]["scores"]) + ":? " + re.escape(year), text)
-        assert re.search(re.escape(told["kept"]["lists"]) + ":? " + re.escape(days), text)
+        assert re.search(re.escape(told[kinds]["scores"]) + ":? " + re.escape(year), text)
+        assert re.search(re.escape(told[kinds]["lists"]) + ":? " + re.escape(days), text)
     impact = text_of((tmp_path / "impact.html").read_text(encoding="utf-8"))
     assert f"{told['roles']['coach']} {told['may']['students:own']} slb-pabo" in impact
     assert f"{told['roles']['study_advice']} {told['blocks']['seen_by_nothing']} {told['page']['unknown']}" in impact

@@ -40,7 +40,7 @@ def as_svg(figure: Figure, name: str) -> str:
 
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", text[text.index("<svg") :])
 
