@@ -58,12 +58,14 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, together: Path | None = None) -> FastAPI:
     """Put the service together.
 
     Parameters
     ----------
     settings : Settings
+    together : Path, optional
+        A folder in which several processes that serve together count requests by caller.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.batches = Batches(store)
     app.state.tokens = Remembered()
     app.state.metrics = Metrics()
-    app.state.rates = Rates(settings.requests_a_minute)
+    app.state.rates = Rates(settings.requests_a_minute, together)
     app.state.access = None if settings.access_file is None else read_access(settings.access_file)
     app.state.login = None if app.state.access is None else Login(app.state.access, settings)
     by_provider = app.state.access is not None and app.state.access.machines is not None

@@ -55,6 +55,8 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._of_target: dict[str, Histogram] = {}
+
     def count_score(self, target: str, probability: float) -> None:
         """Count a score in its tenth, as the middle of it: so neither the sum nor what it grows by tells anybody's own.
 
@@ -64,8 +66,11 @@ class Metrics:
         probability : float
             Between 0 and 1.
         """
+        child = self._of_target.get(target)
+        if child is None:
+            child = self._of_target[target] = self.scores.labels(target)
         tenth = max(0, min(len(_TENTHS) - 1, math.ceil(10 * probability) - 1))
-        self.scores.labels(target).observe((tenth + 0.5) / 10)
+        child.observe((tenth + 0.5) / 10)
 
     def text(self, versions: dict[str, str], newest_list: dt.date | None, runs: Mapping[str, int], today: dt.date) -> bytes:
         """Give the counts, and what is true at the moment that they are read, in Prometheus' text format.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -27,7 +26,7 @@ MEDIA_TYPES: dict[Form, str] = {"csv": "text/csv; charset=utf-8", "parquet": "ap
 _CHUNK = 500
 
 
-def write_table(store: Store, run: Run, form: Form, language: str, path: Path, *, actor: str, export: HandedOut) -> None:
+def write_table(store: Store, run: Run, form: Form, language: str, file: IO[bytes], *, actor: str, export: HandedOut) -> None:
     """Write the scored students of a run by rank, and record for each of them that their scores went out.
 
     Parameters
@@ -37,8 +36,8 @@ def write_table(store: Store, run: Run, form: Form, language: str, path: Path, *
     form : {'csv', 'parquet'}
     language : {'nl', 'en'}
         Of the reasons.
-    path : Path
-        The file to write; no more than a few hundred students are in memory at once.
+    file : binary file
+        Where to write; no more than a few hundred students are in memory at once.
     actor : str
         Who gets it.
     export : HandedOut
@@ -47,13 +46,12 @@ def write_table(store: Store, run: Run, form: Form, language: str, path: Path, *
     targets = list(run.models or {})
     explained = run.explained or ""
     if form == "csv":
-        with path.open("wb") as file:
-            file.write(codecs.BOM_UTF8)
-            for number, frame in enumerate(_frames(store, run, targets, explained, language, actor, export)):
-                file.write(csv_text(frame, header=number == 0).encode())
+        file.write(codecs.BOM_UTF8)
+        for number, frame in enumerate(_frames(store, run, targets, explained, language, actor, export)):
+            file.write(csv_text(frame, header=number == 0).encode())
         return
     schema = _schema(targets)
-    with ParquetWriter(path, schema) as writer:
+    with ParquetWriter(file, schema) as writer:
         for frame in _frames(store, run, targets, explained, language, actor, export):
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
 

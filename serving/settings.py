@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     retention: Periods = Field(default=Periods(), description="For how many days each kind of data is kept; see docs/rights.md.")
     most_bytes: int = Field(default=16 * 1024 * 1024, gt=0, description="A larger request body is refused.")
     most_students: int = Field(default=1000, gt=0, le=1000, description="Most students in one call.")
-    requests_a_minute: int = Field(default=6000, gt=0, description="Most requests a minute of one caller to the API, per process.")
+    requests_a_minute: int = Field(default=6000, gt=0, description="Most requests a minute of one caller to the API, over all processes.")
     run_folders: dict[Annotated[str, Field(pattern=FOLDER_NAME)], Path] = Field(
         default={}, description="Data folders whose students may be scored by a run, by the name that callers use."
     )

@@ -7,12 +7,13 @@ import hashlib
 import json
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi import Path as ApiPath
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
@@ -58,6 +59,7 @@ router = APIRouter(prefix=PATH, tags=["score runs"])
 _MOST_JSON = 64 * 1024
 _KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
 _QUESTION = "score runs"
+_IN_MEMORY, _PIECE = 8 * 2**20, 64 * 1024  # bytes of a file that is sent
 _RETRY_AFTER = 60  # seconds
 RunId = Annotated[
     str, ApiPath(max_length=100, description="As the run was given when it was begun.", examples=["0b9f6c2d4e8a1735c6d0e9f2"])
@@ -336,7 +338,7 @@ def read_run_results(
 @router.get(
     "/{run_id}/file",
     summary="A run's scores as a file",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses={
         **NOT_LET_IN,
         200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}, "description": "The table that 'riskmodel score' writes."},
@@ -355,7 +357,7 @@ def read_run_file(
         Query(description="What the file is for; it stands in every row. The binding study advice is none."),
     ] = "invitation",
     accept_language: Annotated[str | None, Header(description="Language of the reasons: nl or en.")] = None,
-) -> FileResponse:
+) -> StreamingResponse:
     """Give the students scored, by rank, in one file, to a machine alone: no person can take scores out.
 
     Every row carries the purpose, when and for whom the file was made, and a mark by which it is found again in the list of what was handed out. That it
@@ -367,28 +369,41 @@ def read_run_file(
     if run.state != State.DONE:
         raise Problem(409, "run-not-done", f"This run is {run.state}; there is a file once it is done.")
     language = accepted_language(accept_language)
-    handle = tempfile.NamedTemporaryFile(prefix="riskmodel-run-", delete=False)  # noqa: SIM115 - it is gone once it was sent
-    handle.close()
-    path = Path(handle.name)
     name = f"scores-{run.on.isoformat()}-{run.id[:8]}.{format}"
     export = HandedOut(new_mark(), at_text(dt.datetime.now(dt.UTC)), caller.login, purpose, (name,), students)
+    # In memory while it is small, else in a file that has no name: nobody else can open it, and a process that is killed leaves none behind.
+    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="riskmodel-run-")  # noqa: SIM115 - closed once it was sent
     try:
         try:
             note(settings.audit_heads.with_name(HANDED_OUT), export)
         except OSError:
             detail = "What is handed out can't be noted, so nothing is."
             raise Problem(503, "store-away", detail, headers={"Retry-After": str(_RETRY_AFTER)}) from None
-        write_table(store, run, format, language, path, actor=caller.login, export=export)
+        write_table(store, run, format, language, file, actor=caller.login, export=export)
+        size = file.tell()
+        file.seek(0)
     except BaseException:
-        path.unlink(missing_ok=True)
+        file.close()
         raise
-    return FileResponse(
-        path,
+    return StreamingResponse(
+        _pieces(file),
         media_type=MEDIA_TYPES[format],
-        filename=name,
-        headers={"Content-Language": language, "Vary": "Accept-Language"},
-        background=BackgroundTask(path.unlink, missing_ok=True),
+        headers={
+            "Content-Language": language,
+            "Vary": "Accept-Language",
+            "Content-Length": str(size),
+            "Content-Disposition": f'attachment; filename="{name}"',
+        },
+        background=BackgroundTask(file.close),
     )
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    try:
+        while piece := file.read(_PIECE):
+            yield piece
+    finally:
+        file.close()
 
 
 def _found(session: Session, run_id: str) -> Run:

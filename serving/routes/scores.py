@@ -103,9 +103,9 @@ class StudentIn(_Part):
     """A student as raw rows (`enrolment` with its lessons and results) or as ready features (`features` with `landmark`)."""
 
     enrolment: EnrolmentIn | None = None
-    attendance: Annotated[list[LessonIn], Field(max_length=5000)] = []
-    results: Annotated[list[ResultIn], Field(max_length=1000)] = []
-    extra: dict[str, Annotated[list[DatedIn], Field(max_length=5000)]] = {}
+    attendance: Annotated[list[LessonIn], Field(max_length=5000)] = Field(default_factory=list)
+    results: Annotated[list[ResultIn], Field(max_length=1000)] = Field(default_factory=list)
+    extra: dict[str, Annotated[list[DatedIn], Field(max_length=5000)]] = Field(default_factory=dict)
     enrolment_id: Identity | None = None
     student_id: Identity | None = Field(default=None, description="With ready features, where the scores are to be kept.")
     landmark: int | None = None

@@ -42,6 +42,7 @@ def serve(
     from riskmodel.cli.store import open_store
     from serving.app import create_app
     from serving.observing import configure_logging
+    from serving.process import settle
     from serving.settings import read_settings
 
     place = workspace()
@@ -50,7 +51,10 @@ def serve(
     with open_store(place) as store:  # a new store is made here, in a workspace of one's own
         require_somebody(host, settings, store)
     configure_logging()
-    app: FastAPI | str = create_app(settings) if workers == 1 else "serving.process:application"
+    app: FastAPI | str = "serving.process:application"
+    if workers == 1:
+        app = create_app(settings)
+        settle()
     shown = f"[{host}]" if ":" in host else host
     if not current(place.champion):
         say(f"No model was promoted in {place.folder} yet, so no student can be scored; one that is promoted is taken up at once.")
@@ -80,7 +84,7 @@ def for_workers(settings: Settings) -> Iterator[None]:
     settings : Settings
         What the command line said goes before what the environment held.
     """
-    from serving.process import WORKSPACE
+    from serving.process import TOGETHER, WORKSPACE
     from serving.settings import PREFIX
 
     told: dict[str, object] = {"words_file": settings.words_file, "access_file": settings.access_file}
@@ -91,6 +95,7 @@ def for_workers(settings: Settings) -> Iterator[None]:
     os.environ[WORKSPACE] = str(workspace().folder)
     with tempfile.TemporaryDirectory(prefix="riskmodel-counts-") as counts:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts  # each process counts there, and /metrics adds up
+        os.environ[TOGETHER] = counts  # and there requests by caller, whose limit holds over all
         yield
 
 
