@@ -23,7 +23,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from riskmodel.contract.definition import FILE_NAME, DatasetDefinition, read_definition
-from riskmodel.errors import RiskModelError
+from riskmodel.errors import ModelFault, RiskModelError
+from serving.own_definition import fitted
 from serving.problems import Problem
 from serving.settings import Settings
 
@@ -88,7 +89,9 @@ def upload_place(settings: Settings, run_id: str) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def received(settings: Settings, content_type: str, stream: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
+async def received(
+    settings: Settings, content_type: str, stream: AsyncIterator[bytes], own: Callable[[], DatasetDefinition] | None = None
+) -> AsyncIterator[Upload]:
     """Receive an upload piece by piece into a folder of its own, which is gone at the end unless it was moved away.
 
     Parameters
@@ -97,6 +100,8 @@ async def received(settings: Settings, content_type: str, stream: AsyncIterator[
     content_type : str
         The request's header, with the boundary between the parts.
     stream : async iterator of bytes
+    own : callable, optional
+        Gives the definition of the data that holds where none is sent.
 
     Yields
     ------
@@ -129,7 +134,7 @@ async def received(settings: Settings, content_type: str, stream: AsyncIterator[
                 parts.close()
             if not parts.whole:
                 raise refused("", "The upload was cut off.")
-            await run_in_threadpool(_check, parts.upload, settings)
+            await run_in_threadpool(_check, parts.upload, settings, own)
             yield parts.upload
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -224,14 +229,17 @@ class _Parts:
         self.upload.digests[self._file] = self._hash.hexdigest()
 
 
-def _check(upload: Upload, settings: Settings) -> None:
+def _check(upload: Upload, settings: Settings, own: Callable[[], DatasetDefinition] | None) -> None:
     """Refuse what can't be a data folder before it is put in line."""
-    if FILE_NAME not in upload.digests:
+    if FILE_NAME not in upload.digests and own is None:
         raise refused("files", f"There is no {FILE_NAME} among the files.")
     try:
-        definition = read_definition(upload.folder)
+        definition = read_definition(upload.folder) if FILE_NAME in upload.digests else fitted(own(), upload.digests)  # type: ignore[misc]
+    except ModelFault:
+        raise refused("files", f"There is no {FILE_NAME} among the files, and no model serves whose own could hold.") from None
     except RiskModelError as error:
-        raise refused(f"files/{FILE_NAME}", error.message) from None
+        place = f"files/{FILE_NAME}" if FILE_NAME in upload.digests else "files"
+        raise refused(place, error.message) from None
     except RecursionError:
         raise refused(f"files/{FILE_NAME}", "This is nested too deep.") from None
     for table in _files_named(definition):

@@ -21,6 +21,7 @@ from riskmodel.objections import Objections, Source, in_force
 from riskmodel.progress import Progress, silent
 from serving.cohort import Cohort, DataChanged, score_cohort
 from serving.languages import LANGUAGES
+from serving.own_definition import complete
 from serving.settings import Settings
 from serving.store import runs
 from serving.store.rights import lists_in_force
@@ -188,7 +189,9 @@ class Worker:
 
     def _data_of(self, run: Run) -> Path:
         if run.folder is None:
-            return upload_place(self.settings, run.id)
+            place = upload_place(self.settings, run.id)
+            complete(place, self.settings.champion_folder)
+            return place
         if run.folder not in self.settings.run_folders:
             raise RiskModelError(f"'{run.folder}' is not among the folders that runs may read.", remedy="See run_folders in the settings.")
         return self.settings.run_folders[run.folder]

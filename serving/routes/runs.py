@@ -25,7 +25,7 @@ from riskmodel.scoring import NOT_SCORED
 from serving.access.guard import Allow
 from serving.access.principal import Principal
 from serving.access.scopes import Scope
-from serving.dependencies import SessionDep, SettingsDep, StoreDep
+from serving.dependencies import ChampionsDep, SessionDep, SettingsDep, StoreDep
 from serving.languages import accepted_language
 from serving.paging import USUAL, Cursor, Limit, make_cursor, read_cursor
 from serving.problems import NOT_LET_IN, TYPES, Problem, ProblemOut, faults_problem, told_as_problem, told_fault
@@ -162,7 +162,7 @@ _BODY: dict[str, Any] = {
                         "files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": "dataset.toml and the tables that it names, each a .csv or .parquet.",
+                            "description": "dataset.toml and the tables that it names, each a .csv or .parquet; without it the champion's own definition holds.",
                         },
                     },
                 }
@@ -192,6 +192,7 @@ async def begin_score_run(
     response: Response,
     settings: SettingsDep,
     store: StoreDep,
+    champions: ChampionsDep,
     caller: Annotated[Principal, Depends(Allow(Scope.RUNS_MAKE))],
     idempotency_key: Annotated[
         str | None, Header(description="The caller's own name for this request; sent again, it gives the same run.")
@@ -214,7 +215,7 @@ async def begin_score_run(
     elif kind == "multipart/form-data":
         if not settings.accept_uploads or settings.uploads_folder is None:
             raise refused("", "This service takes no uploads. Name a folder instead.", 403)
-        async with received(settings, request.headers["content-type"], request.stream()) as upload:
+        async with received(settings, request.headers["content-type"], request.stream(), lambda: champions.get().definition) as upload:
             run = NewRun(new_id(), caller.login, idempotency_key, upload.body, None, upload.on)
             found, new = await run_in_threadpool(_begin, store, settings, run, upload.folder)
     else:

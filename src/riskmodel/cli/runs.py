@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -55,7 +56,7 @@ def run_scores(
     name: Annotated[str, typer.Argument(help="A data folder by its name under run_folders in the settings.")],
     date: Annotated[str | None, typer.Option("--date", help="The day, as 2026-10-26 or 26-10-2026; today by default.")] = None,
 ) -> None:
-    """Score a cohort into the store, as cron or a systemd timer does once a week; called again for the same day, it goes on with the same run."""
+    """Score a cohort into the store, as cron or a systemd timer does once a week; called again for the same day, it goes on with the same run, or begins a new one where that failed."""
     from sqlalchemy.orm import Session
 
     from serving.observing import configure_logging
@@ -72,10 +73,13 @@ def run_scores(
     configure_logging()
     body = hashlib.sha256(json.dumps([name, on.isoformat()]).encode()).hexdigest()
     with open_store(workspace()) as store, progress() as listener:
-        asked = NewRun(new_id(), person(), f"run-scores {name} {on.isoformat()}", body, name, on)
         try:
             with Session(store.engine, expire_on_commit=False) as session, session.begin():
-                run, new = begin_run(session, store.keys, asked, at=now(), most_waiting=settings.most_waiting_runs, heads=store.heads)
+                for key in _keys(f"run-scores {name} {on.isoformat()}"):
+                    asked = NewRun(new_id(), person(), key, body, name, on)
+                    run, new = begin_run(session, store.keys, asked, at=now(), most_waiting=settings.most_waiting_runs, heads=store.heads)
+                    if new or run.state not in (State.FAILED, State.CANCELLED):
+                        break
         except TooManyRuns:
             raise RiskModelError(f"{settings.most_waiting_runs} runs wait already.", remedy="Is 'riskmodel worker' running?") from None
         busy = Worker(settings, store, listener)
@@ -95,10 +99,19 @@ def run_scores(
     if state in GOING:
         raise RiskModelError(f"run {run.id} was stopped after {done} students.", remedy="Call this once more to go on with it.")
     if state != State.DONE:
-        told = RiskModelError(f"run {run.id} is {state}. {detail}".rstrip(), remedy="A run that has ended stays so; begin one by the API.")
+        told = RiskModelError(
+            f"run {run.id} is {state}. {detail}".rstrip(), remedy="Mend it and call this once more: that begins a new run."
+        )
         told.exit_code = EXIT_REFUSED
         raise told
     say(f"Run {run.id}: {total} students of '{name}' looked at on {on.isoformat()}{'' if new else ', begun before'}.")
+
+
+def _keys(first: str) -> Iterator[str]:
+    """Give the names of a day's runs: each after a failed one has the next."""
+    yield first
+    for number in itertools.count(2):
+        yield f"{first} again {number}"
 
 
 def _stop_on_signals(busy: Worker) -> None:

@@ -130,6 +130,16 @@ def test_the_weekly_command_does_the_run_goes_on_with_it_and_finds_it_done(folde
     assert "looked at on 2026-11-02, begun before" in told
     assert 0 < before < done_of(folder)
     assert shell(folder, BLOCKS["schedule"]) == told
+    # What failed is begun anew once it is mended, also on the same day.
+    enrolments = folder / "data" / "enrolments.parquet"
+    whole = enrolments.read_bytes()
+    again = [sys.executable, "-m", "riskmodel", "run-scores", "first-years", "--date", "2026-11-09"]
+    enrolments.write_bytes(whole[:100])
+    failed = subprocess.run(again, cwd=folder, env=environment(folder), capture_output=True, text=True)
+    assert (failed.returncode, "begins a new run" in failed.stderr) == (3, True), failed.stderr
+    enrolments.write_bytes(whole)
+    assert "looked at on 2026-11-09." in shell(folder, "riskmodel run-scores first-years --date 2026-11-09")
+    assert "looked at on 2026-11-09, begun before." in shell(folder, "riskmodel run-scores first-years --date 2026-11-09")
     wrong = subprocess.run(
         [sys.executable, "-m", "riskmodel", "run-scores", "second-years"],
         cwd=folder,

@@ -81,6 +81,29 @@ def test_an_upload_gives_what_the_folder_gives_and_is_gone_when_the_run_has_ende
 
 @pytest.mark.slow
 @SQLITE
+def test_without_a_description_the_champions_own_holds_also_for_a_cohort_that_it_never_heard_of(service: Service) -> None:
+    files = parts_of(service)
+    del files["dataset.toml"], files["outcomes.parquet"]
+    enrolments = pd.read_parquet(io.BytesIO(files.pop("enrolments.parquet")))
+    enrolments["cohort"] = enrolments["cohort"].replace("2026-2027", "voltijd 26")
+    files["enrolments.csv"] = enrolments.to_csv(index=False).encode()
+    answer = send(service, files)
+    assert answer.status_code == 202, answer.text
+    named = service.begin()
+    service.work()
+    told = service.told(answer.json()["id"])
+    assert told["state"] == "done", told
+
+    def numbers(run: str) -> dict[str, float]:
+        return {each["enrolment_id"]: each["scores"]["leave"]["probability"] for each in service.results(run) if each["scores"]}
+
+    by_folder = numbers(named)
+    assert numbers(answer.json()["id"]) == pytest.approx(by_folder, abs=1e-12)
+    assert len(by_folder) > 100
+
+
+@pytest.mark.slow
+@SQLITE
 def test_tables_as_csv_are_taken_too(service: Service) -> None:
     files = parts_of(service)
     for name in NEEDED[1:]:
@@ -165,7 +188,10 @@ def test_a_description_that_names_other_files_is_refused(service: Service) -> No
 
 def bodies(whole: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Give uploads that are wrong in what they hold."""
-    yield "no description", {name: content for name, content in whole.items() if name != "dataset.toml"}
+    bare = {name: content for name, content in whole.items() if name not in ("dataset.toml", "outcomes.parquet")}
+    yield "no description and a table less", {name: content for name, content in bare.items() if name != "results.parquet"}
+    yield "no description and another name", {**bare, "students.parquet": bare["enrolments.parquet"]}
+    yield "no description and sensitive attributes", {**bare, "groups.csv": b"student_id,first_generation\n1,1\n"}
     yield "no TOML", {**whole, "dataset.toml": b"\x00\xff" * 50}
     yield "deep", {**whole, "dataset.toml": b"a = " + b"[" * 100_000 + b"]" * 100_000}
     yield "large description", {**whole, "dataset.toml": b"#" * 300_000}
