@@ -11,7 +11,7 @@ from riskmodel.catalogue import Feature
 from riskmodel.champion import POINTER, read_champions
 from riskmodel.contract.definition import DatasetDefinition
 from riskmodel.errors import ModelFault, RiskModelError
-from riskmodel.explain.reasons import Teller
+from riskmodel.explain.reasons import Teller, told_frequency
 from riskmodel.explain.words import Words, load_words
 from riskmodel.features.alone import Usual
 from riskmodel.model import RiskModel
@@ -39,6 +39,10 @@ class Serving:
     catalogue : dict of name to Feature
     usual : dict of landmark to Usual
         What was usual in the programmes of the newest cohort.
+    frequencies : dict of target to dict of language to list of str
+        How 0 to 100 of a hundred students are told.
+    intervals : dict of language to dict of (low, high) to str
+        How intervals of a hundred were told before.
     """
 
     models: dict[str, RiskModel]
@@ -49,6 +53,8 @@ class Serving:
     versions: dict[str, str]
     catalogue: dict[str, Feature]
     usual: dict[int, Usual]
+    frequencies: dict[str, dict[str, list[str]]]
+    intervals: dict[str, dict[tuple[int, int], str]]
 
     @classmethod
     def of(
@@ -62,7 +68,12 @@ class Serving:
         versions = {target: f"{target}-{model.version}" for target, model in models.items()}
         first = next(iter(models.values()))
         usual = {landmark: Usual(context) for landmark, context in first.contexts.items()}
-        return cls(models, tellers, words, definition, like, versions, dict(first.catalogue), usual)
+        frequencies = {
+            target: {language: [told_frequency(each, target, own) for each in range(101)] for language, own in words.items()}
+            for target in models
+        }
+        intervals: dict[str, dict[tuple[int, int], str]] = {language: {} for language in words}
+        return cls(models, tellers, words, definition, like, versions, dict(first.catalogue), usual, frequencies, intervals)
 
 
 class Champions:

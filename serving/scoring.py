@@ -18,8 +18,7 @@ from riskmodel.certainty import HowSure
 from riskmodel.contract.definition import Cohort, DatasetDefinition
 from riskmodel.contract.rows import RowFaults, read_rows
 from riskmodel.dates import to_epoch_day
-from riskmodel.explain.certainty import tell_unusual, told_interval
-from riskmodel.explain.reasons import natural_frequency
+from riskmodel.explain.certainty import ends_of_hundred, tell_unusual, told_between
 from riskmodel.explain.words import Words
 from riskmodel.features.alone import features_of
 from riskmodel.model import RiskModel
@@ -266,26 +265,32 @@ def _told(serving: Serving, rows: Sequence[dict[str, Any]], landmark: int, langu
         X = matrices[like]
         explanation = model.explain_matrix(X, landmark)
         decision = explanation.baseline + explanation.contributions.sum(axis=1)
-        sure = model.how_sure_rows(rows, X, decision, landmark)
+        probabilities = expit(decision).tolist()
+        sure = _how_sure(model.how_sure_rows(rows, X, decision, landmark), len(rows), model, words, serving.intervals[language])
         teller = serving.tellers[target][language]
-        sums = teller.contributions(explanation)
-        probabilities, decisions = expit(decision).tolist(), decision.tolist()
-        for place, row in enumerate(rows):
-            told[place][target] = {
-                "probability": probabilities[place],
-                "natural_frequency": natural_frequency(decisions[place], target, words),
-                **_how_sure(sure, place, model, words),
-                "baseline": explanation.baseline,
-                "reasons": [reason.__dict__ for reason in teller.tell(sums[place], row)],
-                "model": versions[target],
+        reasons = teller.tell_rows(teller.contributions(explanation), rows)
+        frequencies, baseline, version = serving.frequencies[target][language], explanation.baseline, versions[target]
+        for own, probability, certain, each in zip(told, probabilities, sure, reasons, strict=True):
+            own[target] = {
+                "probability": probability,
+                "natural_frequency": frequencies[round(100 * probability)],
+                **certain,
+                "baseline": baseline,
+                "reasons": [reason.__dict__ for reason in each],
+                "model": version,
             }
     return told
 
 
-def _how_sure(sure: HowSure | None, place: int, model: RiskModel, words: Words) -> dict[str, Any]:
+def _how_sure(sure: HowSure | None, count: int, model: RiskModel, words: Words, said: dict[tuple[int, int], str]) -> list[dict[str, Any]]:
     if sure is None:
-        return {"interval": None, "unusual": False, "unusual_what": []}
-    low, high = float(sure.low[place]), float(sure.high[place])
-    told = tell_unusual(sure.unusual[place], model.catalogue, words) if sure.unusual[place] else []
-    interval = {"low": low, "high": high, "level": model.interval_level, "text": told_interval(low, high, words)}
-    return {"interval": interval, "unusual": bool(told), "unusual_what": told}
+        return [{"interval": None, "unusual": False, "unusual_what": []}] * count
+    level, told = model.interval_level, []
+    for low, high, unusual in zip(sure.low.tolist(), sure.high.tolist(), sure.unusual, strict=True):
+        ends = ends_of_hundred(low, high)
+        text = said.get(ends)
+        if text is None:  # there are a few hundred
+            text = said[ends] = told_between(*ends, words)
+        what = tell_unusual(unusual, model.catalogue, words) if unusual else []
+        told.append({"interval": {"low": low, "high": high, "level": level, "text": text}, "unusual": bool(what), "unusual_what": what})
+    return told

@@ -21,7 +21,16 @@ def told_interval(low: float, high: float, words: Words) -> str:
         Ends, as probabilities. They are told rounded outwards, to one of a hundred up to ten and to five above.
     words : Words
     """
-    least, most = _of_hundred(low, up=False), _of_hundred(high, up=True)
+    return told_between(*ends_of_hundred(low, high), words)
+
+
+def ends_of_hundred(low: float, high: float) -> tuple[int, int]:
+    """Give the ends of an interval as they are told, of a hundred."""
+    return _of_hundred(low, up=False), _of_hundred(high, up=True)
+
+
+def told_between(least: int, most: int, words: Words) -> str:
+    """Tell what `ends_of_hundred` gave."""
     key = "below" if least == 0 else "above" if most == 100 else "between"
     return str(words.phrases["interval"][key]).format_map({"low": least, "high": most})
 

@@ -26,9 +26,9 @@ Direction = Literal["raises", "lowers"]
 Facts = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reason:
-    """One reason, ready to be shown.
+    """One reason, ready to be shown. Not frozen: thousands are made in a call, and making a frozen one takes three times as long.
 
     Attributes
     ----------
@@ -101,6 +101,12 @@ class Teller:
             if reason:
                 self._membership[place, self.keys.index(reason)] = 1.0
         self._features = {key: tuple(f for f in catalogue.values() if f.reason == key) for key in self.keys}
+        self._columns = {
+            key: [(feature.name, feature.categories if feature.kind == "category" else None) for feature in features]
+            for key, features in self._features.items()
+        }
+        self._labels = {key: words.label(key) for key in self.keys}
+        self._is_declared = {key: features[0].group == "declared" for key, features in self._features.items()}
         self._actionable = {key: any(feature.actionable for feature in features) for key, features in self._features.items()}
 
     def contributions(self, explanation: Explanation) -> np.ndarray:
@@ -119,11 +125,11 @@ class Teller:
         """
         sums = self.contributions(explanation)
         if len(frame) <= FEW_ROWS:
-            return [self.tell(row, facts) for row, facts in zip(sums, few_rows(frame), strict=True)]
+            return self.tell_rows(sums, few_rows(frame))
         needed = [name for name in frame.columns if name.startswith("fact_")]
         needed += [feature.name for features in self._features.values() for feature in features if feature.name in frame]
         columns = {name: frame[name].tolist() for name in dict.fromkeys(needed)}
-        return [self.tell(row, _Row(columns, place)) for place, row in enumerate(sums)]
+        return self.tell_rows(sums, [_Row(columns, place) for place in range(len(sums))])
 
     def tell(self, sums: np.ndarray, facts: Facts) -> list[Reason]:
         """Give one student's reasons.
@@ -143,30 +149,55 @@ class Teller:
         list of Reason
             Never empty: a student with nothing unusual gets a sentence that says so.
         """
-        sizes = np.abs(sums)
-        large = [place for place in np.argsort(-sizes, kind="stable") if sizes[place] >= LEAST_CONTRIBUTION]
-        reasons = [self._reason(self.keys[place], float(sums[place]), facts) for place in large]
-        context = [reason for reason in reasons if reason.key in CONTEXT][:MOST_CONTEXT]
-        others = [reason for reason in reasons if reason.key not in CONTEXT]
-        raising = [reason for reason in others if reason.direction == "raises"][:MOST_RAISING]
-        lowering = [reason for reason in others if reason.direction == "lowers"][: 1 if raising else 2]
-        told = sorted(raising + lowering, key=lambda reason: not reason.actionable)
+        return self._tell(sums.tolist(), facts)
+
+    def tell_rows(self, sums: np.ndarray, rows: Sequence[Facts]) -> list[list[Reason]]:
+        """Give the reasons of several students, as `tell` gives one's.
+
+        Parameters
+        ----------
+        sums : numpy.ndarray, shape (n, reasons)
+        rows : sequence of mapping, length n
+        """
+        return [self._tell(own, facts) for own, facts in zip(sums.tolist(), rows, strict=True)]
+
+    def _tell(self, sums: list[float], facts: Facts) -> list[Reason]:
+        large = [place for place, size in enumerate(sums) if size >= LEAST_CONTRIBUTION or -size >= LEAST_CONTRIBUTION]
+        large.sort(key=lambda place: -abs(sums[place]))
+        # Which are told follows from their sizes alone; only those are put into words.
+        raising: list[int] = []
+        lowering: list[int] = []
+        context: list[int] = []
+        for place in large:
+            (context if self.keys[place] in CONTEXT else raising if sums[place] > 0 else lowering).append(place)
+        others = raising[:MOST_RAISING] + lowering[: 1 if raising else 2]
+        told = [self._reason(self.keys[place], sums[place], facts) for place in others]
+        told.sort(key=lambda reason: not reason.actionable)
         if not told:
             label, text = self.words.label("nothing_unusual"), self.words.general("nothing_unusual")
             told = [Reason("nothing_unusual", "lowers", False, 0.0, label, text)]
-        return told + context
+        return told + [self._reason(self.keys[place], sums[place], facts) for place in context[:MOST_CONTEXT]]
 
     def _reason(self, key: str, contribution: float, facts: Facts) -> Reason:
         direction: Direction = "raises" if contribution > 0 else "lowers"
+        figures_of = _FIGURES.get(key)
+        found = None if figures_of is None else figures_of(facts, self)
         features = self._features[key]
-        found = _FIGURES[key](facts, self) if key in _FIGURES else None
-        known = found is not None or any(_is_known(feature, facts) for feature in features)
-        if features[0].group == "declared":
+        known = found is not None or self._is_known(key, facts)
+        if self._is_declared[key]:
             label, text = self._declared(features, direction, known, facts)
         else:
             variant, figures = found or ("plain" if known else "unknown", {})
-            label, text = self.words.label(key), str(self.words.phrases["reasons"][key][direction][variant]).format_map(figures)
+            label, text = self._labels[key], str(self.words.phrases["reasons"][key][direction][variant])
+            text = text.format_map(figures) if "{" in text else text
         return Reason(key, direction, known and self._actionable[key], contribution, label, text)
+
+    def _is_known(self, key: str, facts: Facts) -> bool:
+        for name, categories in self._columns[key]:
+            value = _value(facts, name)
+            if value is not None and (categories is None or value in categories):
+                return True
+        return False
 
     def _declared(self, features: Sequence[Feature], direction: Direction, known: bool, facts: Facts) -> tuple[str, str]:
         first = features[0]
@@ -193,11 +224,6 @@ def _value(facts: Facts, name: str) -> Any:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return None
     return value
-
-
-def _is_known(feature: Feature, facts: Facts) -> bool:
-    value = _value(facts, feature.name)
-    return value in feature.categories if feature.kind == "category" else value is not None
 
 
 # Per reason: which phrase fits, and the figures for it; None where they are not known.
@@ -321,7 +347,11 @@ def natural_frequency(decision: float, target: str, words: Words) -> str:
     target : {'dropout', 'leave'}
     words : Words
     """
-    of_hundred = round(100 * float(expit(decision)))
+    return told_frequency(round(100 * float(expit(decision))), target, words)
+
+
+def told_frequency(of_hundred: int, target: str, words: Words) -> str:
+    """Tell how many of a hundred students with similar data, 0 to 100."""
     end = {0: "_few", 1: "_one", 100: "_most"}.get(of_hundred, "")
     return str(words.phrases["frequency"][target + end]).format_map({"of_hundred": str(of_hundred), "others": str(100 - of_hundred)})
 
