@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
@@ -30,6 +31,7 @@ from serving.pages import acts, desk, login, problems, student
 from serving.pages import routes as pages
 from serving.pages.access import add_access_handlers
 from serving.pages.rendering import TEXTS, error_page, today
+from serving.pages.seen import today_of_demo
 from serving.problems import add_problem_handlers, unexpected
 from serving.rates import Rates
 from serving.routes import contract, health, history, invitations, metrics, models, rights, runs, scores
@@ -116,7 +118,7 @@ def create_app(settings: Settings, together: Path | None = None) -> FastAPI:
     by_provider = app.state.access is not None and app.state.access.machines is not None
     app.state.provider_tokens = ProviderTokens(app.state.access) if by_provider else None
     app.state.desk = read_desk(settings.desk_file, TEXTS)
-    app.state.today = today
+    app.state.today = partial(today_of_demo, store) if settings.demo else today
     for router in ROUTERS:
         app.include_router(router)
     app.mount(FILES, StaticFiles(directory=Path(__file__).with_name("static")), name="static")

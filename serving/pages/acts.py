@@ -62,7 +62,7 @@ def follow_up(
     request: Request, session: SessionDep, store: StoreDep, person: StaffDep, today: TodayDep, form: FormDep, enrolment_id: str
 ) -> Response:
     """Save what was agreed and a note; keep them as a draft where that was asked, where something is wrong, or where another wrote first."""
-    week, seen = require_seen(session, store, person, enrolment_id, today)
+    week, seen = require_seen(session, store, person, enrolment_id)
     require_token(store.keys, person.login, form)
     fields = filled_in(form)
     if text_in(form, "action") == "drop":
@@ -92,7 +92,7 @@ def follow_up(
         except WrittenMeanwhile as meanwhile:
             theirs = meanwhile.theirs
     _keep(store, seen, fields, _writer(person))
-    week, seen = require_seen(session, store, person, enrolment_id, today)
+    week, seen = require_seen(session, store, person, enrolment_id)
     status = 409 if theirs is not None else 422
     return student_page(request, session, store, person, week, seen, today, status=status, filled=fields, wrong=wrong, theirs=theirs)
 
@@ -102,9 +102,9 @@ def _keep(store: Store, seen: Seen, fields: dict[str, Any], by: Writer) -> None:
 
 
 @router.post("/students/{enrolment_id}/draft")
-def draft(session: SessionDep, store: StoreDep, person: StaffDep, today: TodayDep, form: FormDep, enrolment_id: str) -> Response:
+def draft(session: SessionDep, store: StoreDep, person: StaffDep, form: FormDep, enrolment_id: str) -> Response:
     """Keep what was filled in so far, as the page does by itself where scripts run."""
-    _, seen = require_seen(session, store, person, enrolment_id, today)
+    _, seen = require_seen(session, store, person, enrolment_id)
     require_token(store.keys, person.login, form)
     session.rollback()
     _keep(store, seen, filled_in(form), _writer(person))
@@ -112,9 +112,9 @@ def draft(session: SessionDep, store: StoreDep, person: StaffDep, today: TodayDe
 
 
 @router.post("/students/{enrolment_id}/mark")
-def mark_invitation(session: SessionDep, store: StoreDep, person: StaffDep, today: TodayDep, form: FormDep, enrolment_id: str) -> Response:
+def mark_invitation(session: SessionDep, store: StoreDep, person: StaffDep, form: FormDep, enrolment_id: str) -> Response:
     """Keep whether an invitation was known or new, or why it does not fit now."""
-    week, seen = require_seen(session, store, person, enrolment_id, today)
+    week, seen = require_seen(session, store, person, enrolment_id)
     require_token(store.keys, person.login, form)
     since = since_of(session, week, seen)
     if since is None:
@@ -131,9 +131,9 @@ def mark_invitation(session: SessionDep, store: StoreDep, person: StaffDep, toda
 
 
 @router.post("/students/{enrolment_id}/reports")
-def report(session: SessionDep, store: StoreDep, person: StaffDep, today: TodayDep, form: FormDep, enrolment_id: str) -> Response:
+def report(session: SessionDep, store: StoreDep, person: StaffDep, form: FormDep, enrolment_id: str) -> Response:
     """Report a wrong datum to whoever keeps the register, or say how it ended."""
-    _, seen = require_seen(session, store, person, enrolment_id, today)
+    _, seen = require_seen(session, store, person, enrolment_id)
     require_token(store.keys, person.login, form)
     session.rollback()
     if (outcome := text_in(form, "outcome")) in OUTCOMES:
@@ -147,9 +147,9 @@ def report(session: SessionDep, store: StoreDep, person: StaffDep, today: TodayD
 
 
 @router.post("/students/{enrolment_id}/list")
-def put_on_list(session: SessionDep, store: StoreDep, person: StaffDep, today: TodayDep, form: FormDep, enrolment_id: str) -> Response:
+def put_on_list(session: SessionDep, store: StoreDep, person: StaffDep, form: FormDep, enrolment_id: str) -> Response:
     """Put a student on the list for a talk, at their own wish or at the coach's, or take that back."""
-    _, seen = require_seen(session, store, person, enrolment_id, today)
+    _, seen = require_seen(session, store, person, enrolment_id)
     require_token(store.keys, person.login, form)
     session.rollback()
     if text_in(form, "action") == "end":
@@ -181,7 +181,7 @@ def keep_for_later(request: Request, form: FormData, enrolment_id: str) -> str |
         if somebody is None or week is None or not has_token(keys, somebody.login, text_in(form, TOKEN)):
             return None
         principal = as_principal(request, somebody)
-        seen = find_seen(session, keys, week, principal, enrolment_id, request.app.state.today())
+        seen = find_seen(session, keys, week, principal, enrolment_id)
         if seen is None or not principal.scopes:
             return None
         session.rollback()

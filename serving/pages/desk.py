@@ -66,7 +66,7 @@ def students(
     show = show if show in SHOWN else "all"
     everyone = person.may(Scope.STUDENTS_ALL)
     chosen = None if not coach else frozenset({"" if coach == _WITHOUT_COACH else coach})
-    found = seen_by(session, keys, week, person, today, chosen)
+    found = seen_by(session, keys, week, person, chosen)
     enrolments = [each.about.enrolment for each in found]
     going = what_goes_on(session, store, week, found, person.login)
     store.record(Event.PAGE_LIST_READ, actor=person.login, subjects=[each.about.person.student for each in found])
@@ -80,7 +80,7 @@ def students(
         person=person,
         institution=week.institution,
         everyone=everyone,
-        coaches=_choices(session, store, week, person, everyone, texts, today),
+        coaches=_choices(session, store, week, person, everyone, texts),
         coach=coach,
         q=asked,
         show=show,
@@ -92,10 +92,10 @@ def students(
 
 
 def _choices(
-    session: SessionDep, store: StoreDep, week: Week, person: Principal, everyone: bool, texts: Mapping[str, Any], today: dt.date
+    session: SessionDep, store: StoreDep, week: Week, person: Principal, everyone: bool, texts: Mapping[str, Any]
 ) -> list[tuple[str, str, int]]:
     people = coaches_of(week, store.keys)
-    mine = None if everyone else own_coaches(session, store.keys, week, person, today)
+    mine = None if everyone else own_coaches(session, store.keys, week, person)
     invited = coaches_with_invited(session, week)
     shown = set(invited) if mine is None else set(mine)
     found = sorted(((each, people.get(each, each), invited.get(each, 0)) for each in shown if each), key=lambda row: row[1])

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from serving.access.principal import Principal
 from serving.access.scopes import Scope
+from serving.pages.rendering import today
 from serving.store.caseload import students_of
 from serving.store.desk import handed_to
 from serving.store.desk_tables import FollowUp, OwnStudent, TalkRequest
@@ -20,7 +21,7 @@ from serving.store.keys import Keys
 from serving.store.people import ENROLMENT, details_of
 from serving.store.sealing import shown_of
 from serving.store.tables import Person, Student, Week
-from serving.store.weeks import coaches_behind
+from serving.store.weeks import Store, coaches_behind, latest_week, now
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,23 @@ class Seen:
     own: bool
 
 
-def own_coaches(session: Session, keys: Keys, week: Week, person: Principal, today: dt.date) -> frozenset[str]:
-    """Give as whose coach somebody looks: their own self, and those whom they stand in for."""
-    return coaches_behind(session, keys, week, person.login, today)
+def own_coaches(session: Session, keys: Keys, week: Week, person: Principal) -> frozenset[str]:
+    """Give as whose coach somebody looks: their own self, and those whom they stand in for now."""
+    return coaches_behind(session, keys, week, person.login, now().date())
+
+
+def today_of_demo(store: Store) -> dt.date:
+    """Give the day that it is in the demo: that of its newest list, so that what its people agreed lies as near as it would."""
+    with store.session() as session:
+        week = latest_week(session)
+    return week.on if week is not None and week.synthetic else today()
 
 
 def _invited(week: Week) -> tuple[object, ...]:
     return (Student.week_id == week.id, Student.invited, Student.closed_on.is_(None))
 
 
-def seen_by(
-    session: Session, keys: Keys, week: Week, person: Principal, today: dt.date, chosen: frozenset[str] | None = None
-) -> list[Seen]:
+def seen_by(session: Session, keys: Keys, week: Week, person: Principal, chosen: frozenset[str] | None = None) -> list[Seen]:
     """Give everybody whom somebody sees, in neutral order: by name.
 
     Parameters
@@ -77,11 +83,10 @@ def seen_by(
     week : Week
         The newest list.
     person : Principal
-    today : datetime.date
     chosen : frozenset of str, optional
         Of these coaches alone. Whoever may see all students and chose no coach is given those with an invitation or something open.
     """
-    mine = own_coaches(session, keys, week, person, today)
+    mine = own_coaches(session, keys, week, person)
     everyone = person.may(Scope.STUDENTS_ALL)
     of = chosen if everyone else mine if chosen is None else mine & chosen
     invited = select(Student).where(*_invited(week)).options(joinedload(Student.person))  # type: ignore[arg-type]
@@ -121,14 +126,14 @@ def seen_by(
     return sorted((each for each in found if each is not None), key=lambda each: (each.name.casefold(), each.enrolment_id))
 
 
-def find_seen(session: Session, keys: Keys, week: Week, person: Principal, enrolment_id: str, today: dt.date) -> Seen | None:
+def find_seen(session: Session, keys: Keys, week: Week, person: Principal, enrolment_id: str) -> Seen | None:
     """Give a student whom somebody may see, or None: as if they were not here, because that they are is nobody else's business."""
     enrolment = keys.digest(ENROLMENT, enrolment_id)
     place = session.scalars(select(Student).where(*_invited(week), Student.enrolment == enrolment)).first()  # type: ignore[arg-type]
     coached = session.scalars(select(OwnStudent).where(OwnStudent.enrolment == enrolment, OwnStudent.closed_on.is_(None))).first()
     if place is None and coached is None:
         return None
-    mine = own_coaches(session, keys, week, person, today)
+    mine = own_coaches(session, keys, week, person)
     follow_up = session.get(FollowUp, enrolment)
     handed = follow_up is not None and follow_up.handed_to == "coach" and follow_up.handed_coach in mine
     whose = place.person if place is not None else coached.person if coached is not None else None

@@ -32,7 +32,7 @@ _CONTACTS = ("reached", "talked", "agreed", "done")
 _WEEKS_AFTER = 8
 
 
-def require_seen(session: Session, store: Store, person: Principal, enrolment_id: str, today: dt.date) -> tuple[Week, Seen]:
+def require_seen(session: Session, store: Store, person: Principal, enrolment_id: str) -> tuple[Week, Seen]:
     """Give the newest list and a student whom somebody may see.
 
     Raises
@@ -41,7 +41,7 @@ def require_seen(session: Session, store: Store, person: Principal, enrolment_id
         404, also for somebody else's student.
     """
     week = latest_week(session)
-    seen = None if week is None else find_seen(session, store.keys, week, person, enrolment_id, today)
+    seen = None if week is None else find_seen(session, store.keys, week, person, enrolment_id)
     if week is None or seen is None:
         raise HTTPException(404)
     return week, seen
@@ -59,7 +59,7 @@ def student(
     said: str = "",
 ) -> HTMLResponse:
     """Show one student: what stands out and what goes well, the time line, what may help, and what was agreed."""
-    week, seen = require_seen(session, store, person, enrolment_id, today)
+    week, seen = require_seen(session, store, person, enrolment_id)
     store.record(Event.PAGE_STUDENT_READ, actor=person.login, subjects=[seen.about.person.student])
     return student_page(request, session, store, person, week, seen, today, coach=coach, said=said)
 
@@ -67,7 +67,7 @@ def student(
 @router.get("/students/{enrolment_id}/way")
 def way(request: Request, session: SessionDep, store: StoreDep, person: StaffDep, today: TodayDep, enrolment_id: str) -> HTMLResponse:
     """Tell by which way a student was invited, to whoever asks; that they asked is recorded."""
-    week, seen = require_seen(session, store, person, enrolment_id, today)
+    week, seen = require_seen(session, store, person, enrolment_id)
     if seen.place is None:
         raise HTTPException(404)
     store.record(Event.PAGE_WAY_READ, actor=person.login, subjects=[seen.about.person.student])
@@ -75,9 +75,9 @@ def way(request: Request, session: SessionDep, store: StoreDep, person: StaffDep
 
 
 @router.get("/students/{enrolment_id}/talk")
-def talk(request: Request, session: SessionDep, store: StoreDep, person: StaffDep, today: TodayDep, enrolment_id: str) -> HTMLResponse:
+def talk(request: Request, session: SessionDep, store: StoreDep, person: StaffDep, enrolment_id: str) -> HTMLResponse:
     """Show the guide to the talk with one student, on one page to read or to print."""
-    week, seen = require_seen(session, store, person, enrolment_id, today)
+    week, seen = require_seen(session, store, person, enrolment_id)
     store.record(Event.PAGE_STUDENT_READ, actor=person.login, subjects=[seen.about.person.student])
     language = page_language(request)
     raising, lowering, _ = _reasons(seen, language)

@@ -60,11 +60,16 @@ def demo(
             say("3/4 Champion: promoted already")
         lacking = _days_to_publish(data, workspace)
         if lacking:
+            from riskmodel.cli.demo_desk import talk_after, write_desk_file
             from riskmodel.cli.publishing import publish_week
+            from riskmodel.cli.store import open_store
 
-            say("4/4 Scoring the current cohort and inviting as many as the coaches have time for")
+            say("4/4 Scoring the current cohort, inviting as many as the coaches have time for, and letting coaches talk with them")
+            write_desk_file(workspace.folder)
             for day in lacking:
                 publish_week(data, workspace, day, progress=listener)
+                with open_store(workspace) as store:
+                    talk_after(store, day, newest=day == lacking[-1])
         else:
             say("4/4 Lists: published already")
     if serve:
