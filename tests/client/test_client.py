@@ -215,6 +215,9 @@ ANSWERED = {
     "TargetOut": responses.TargetScore, "StudentOut": responses.StudentResult, "ReasonKept": responses.KeptReason, "Range": responses.Range,
     "ScoreKept": responses.KeptScore, "CoachOut": responses.Coach, "RoutingOut": responses.Routing, "InvitationOut": responses.Invitation,
     "InvitationsOut": responses.InvitationPage, "ModelOut": responses.Model, "ModelCard": responses.ModelCard, "FeatureOut": responses.Feature,
+    "RunOut": responses.Run, "StudentsCounted": responses.StudentsCounted, "RunsOut": responses.RunPage, "RunScore": responses.RunScore,
+    "RunResult": responses.RunResult, "RunResultsOut": responses.RunResultPage, "Section": responses.Section, "HeldOut": responses.Held,
+    "SeenOut": responses.Seen, "ObjectionOut": responses.Objection, "KeptOut": responses.Stays, "ErasedOut": responses.Erased,
 }  # fmt: skip
 
 

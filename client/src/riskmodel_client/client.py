@@ -3,68 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Literal, Self
-from urllib.parse import quote
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from riskmodel_client.errors import NoAnswer, ProblemError
+from riskmodel_client.asking import below
 from riskmodel_client.requests import Student
-from riskmodel_client.responses import Feature, InvitationPage, KeptScore, Model, ModelCard, Problem, StudentResult
-from riskmodel_client.retrying import Retries
+from riskmodel_client.responses import Feature, InvitationPage, KeptScore, Model, ModelCard, StudentResult
+from riskmodel_client.rights import Rights
+from riskmodel_client.runs import ScoreRuns
 
 MOST_STUDENTS = 1000
 
 
-class Client:
-    """Asks one service, with one token.
+class Client(ScoreRuns, Rights):
+    """Asks one service, with one token: scores and histories, invitations, models, runs over cohorts, and rights of students.
 
-    Parameters
-    ----------
-    address : str
-        Where the service is, as in 'https://riskmodel.example.org'.
-    token : str
-        What `riskmodel token create` showed.
-    language : {'nl', 'en'}
-        Of reasons and phrases.
-    timeout : float
-        Seconds to wait for an answer.
-    retries : Retries
-    transport : httpx.BaseTransport, optional
-        For proxies and certificates of one's own.
-    sleep : callable
-        How to wait.
+    See `Asking` for what it is made with.
     """
-
-    def __init__(
-        self,
-        address: str,
-        token: str,
-        *,
-        language: Literal["nl", "en"] = "nl",
-        timeout: float = 60.0,
-        retries: Retries = Retries(),  # noqa: B008
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        headers = {"Authorization": f"Bearer {token}", "Accept-Language": language, "User-Agent": "riskmodel-client/0.1.0"}
-        self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout, transport=transport)
-        self._retries = retries
-        self._sleep = sleep
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
     def score(self, students: Sequence[Student], *, on: dt.date | None = None, keep: bool = False) -> list[StudentResult]:
         """Score students.
@@ -114,7 +71,7 @@ class Client:
         NoAnswer
         """
         parameters: dict[str, str] = {}
-        path = f"/v1/students/{quote(student_id, safe='')}/scores"
+        path = f"{below('/v1/students', student_id)}/scores"
         while True:
             told = self._ask("GET", path, parameters=parameters)
             yield from TypeAdapter(list[KeptScore]).validate_python(told["scores"])
@@ -157,41 +114,8 @@ class Client:
 
     def model(self, name: str) -> ModelCard:
         """Give one model with the facts of its card."""
-        return ModelCard.model_validate(self._ask("GET", f"/v1/models/{quote(name, safe='')}"))
+        return ModelCard.model_validate(self._ask("GET", below("/v1/models", name)))
 
     def features(self) -> list[Feature]:
         """Give the catalogue of features."""
         return TypeAdapter(list[Feature]).validate_python(self._ask("GET", "/v1/features")["features"])
-
-    def _ask(
-        self, method: str, path: str, *, json: Any = None, parameters: Mapping[str, str] | None = None, repeatable: bool = True
-    ) -> dict[str, Any]:
-        tried = 0
-        while True:
-            tried += 1
-            outcome = self._send(method, path, json, parameters)
-            if isinstance(outcome, httpx.Response) and outcome.is_success:
-                told: dict[str, Any] = outcome.json()
-                return told
-            wait = self._retries.wait_after(tried, outcome, repeatable=repeatable)
-            if wait is None:
-                raise _as_error(outcome, repeatable)
-            self._sleep(wait)
-
-    def _send(self, method: str, path: str, json: Any, parameters: Mapping[str, str] | None) -> httpx.Response | httpx.TransportError:
-        try:
-            return self._http.request(method, path, json=json, params=parameters)
-        except httpx.TransportError as error:
-            return error
-
-
-def _as_error(outcome: httpx.Response | httpx.TransportError, repeatable: bool) -> ProblemError | NoAnswer:
-    if isinstance(outcome, httpx.TransportError):
-        sent = not isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-        return NoAnswer(f"{type(outcome).__name__}: {outcome}", may_be_done=sent and not repeatable)
-    try:
-        problem = Problem.model_validate_json(outcome.content)
-    except ValidationError:
-        # Something between here and the service answered in its place.
-        return NoAnswer(f"HTTP status {outcome.status_code}, and not from the service.", may_be_done=not repeatable)
-    return ProblemError(problem, outcome.headers.get("x-request-id", ""))

@@ -199,3 +199,122 @@ class Feature(_Part):
     justification: str
     categories: tuple[str, ...]
     models: tuple[str, ...]
+
+
+class StudentsCounted(_Part):
+    """How far a run is; `total` is None until the students are read."""
+
+    total: int | None
+    done: int
+    left_out: int
+
+
+class Run(_Part):
+    """How a run over a cohort stands: waiting, running, done, failed (with a `problem`) or cancelled."""
+
+    id: str
+    state: str
+    step: str
+    folder: str | None
+    on: dt.date
+    students: StudentsCounted
+    models: dict[str, str] | None
+    made_at: dt.datetime
+    begun_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    problem: Problem | None
+
+
+class RunPage(_Part):
+    """One page of runs, newest first."""
+
+    runs: tuple[Run, ...]
+    next_cursor: str | None
+
+
+class RunScore(_Part):
+    """What one target's model said of a run's student."""
+
+    probability: float
+    interval: Range | None
+    unusual: bool
+    reasons: tuple[KeptReason, ...]
+    model: str
+
+
+class RunResult(_Part):
+    """A student of a run: scores by target, or the reason why there are none (`not_scored`)."""
+
+    enrolment_id: str
+    student_id: str
+    programme: str
+    day: int | None
+    landmark: int | None
+    rank: int | None
+    scores: dict[str, RunScore]
+    not_scored: str | None
+    detail: str | None
+
+
+class RunResultPage(_Part):
+    """One page of a run's students."""
+
+    state: str
+    results: tuple[RunResult, ...]
+    next_cursor: str | None
+
+
+class Section(_Part):
+    """One kind of data that is held, what for, and the rows of it in words."""
+
+    title: str
+    purpose: str
+    rows: tuple[dict[str, str], ...]
+
+
+class Held(_Part):
+    """All that is held of a student, in words for that student."""
+
+    student_id: str
+    language: str
+    at: dt.datetime
+    held: tuple[Section, ...]
+
+
+class Seen(_Part):
+    """Who saw or did what about a student, oldest first, in words; people of the institution are codes."""
+
+    student_id: str
+    language: str
+    events: tuple[dict[str, str], ...]
+
+
+class Objection(_Part):
+    """How an objection stands, and what it leaves as it is."""
+
+    student_id: str
+    objected: bool
+    since: dt.datetime | None
+    known: bool
+    withdrawn_invitations: int
+    told: str
+    stays: tuple[str, ...]
+
+
+class Stays(_Part):
+    """Something that is not erased, and why the law keeps it."""
+
+    what: str
+    why: str
+
+
+class Erased(_Part):
+    """What was erased, and what was not."""
+
+    student_id: str
+    erased_at: dt.datetime
+    told: str
+    scores: int
+    lists: int
+    name_and_enrolments: bool
+    kept: tuple[Stays, ...]
