@@ -87,7 +87,7 @@ def students(
         counts=counts,
         total=len(enrolments),
         students=[row for row in rows if _stays(row, show, asked)],
-        meaning=meaning_of(week, [each.place for each in found if each.place is not None], language),
+        meaning=meaning_of(week, [each.place for each in found if each.place is not None and each.invited], language),
     )
 
 
@@ -115,13 +115,13 @@ def what_goes_on(session: SessionDep, store: StoreDep, week: Week, found: Sequen
     listed = [
         Listed(each.enrolment_id, each.student_id, each.name, each.about.person.student, each.place, each.shown)
         for each in found
-        if each.place is not None
+        if each.place is not None and each.invited
     ]
     since = invited_since(session, week, listed)
     return {
         each.about.enrolment: Going(
             stands.get(each.about.enrolment, Standing()),
-            since.get(each.enrolment_id) if each.place is not None else None,
+            since.get(each.enrolment_id) if each.invited else None,
             asked.get(each.about.enrolment, ()),
             reported.get(each.about.enrolment),
             each.about.enrolment in drafts,
@@ -137,14 +137,14 @@ def _row(each: Seen, going: Going, texts: Mapping[str, Any], language: str, toda
         "name": each.name,
         "programme": each.programme,
         "number": each.student_id,
-        "invited": each.place is not None,
+        "invited": each.invited,
         "open": going.open,
         "why": first_reason(each.place, each.shown, texts, language) if each.place is not None else _wished(going, texts),
         "since": going.since,
         "contact_on": agreed.contact_on,
         "next_step": agreed.next_step,
         "next_on": agreed.next_on,
-        "waits": waits(going, each.place is not None, texts, language, today),
+        "waits": waits(going, each.invited, texts, language, today),
         "_found": f"{each.name} {each.student_id} {each.programme}".casefold(),
     }
 

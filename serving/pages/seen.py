@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from serving.store.desk_tables import FollowUp, OwnStudent, TalkRequest
 from serving.store.follow_up import OPEN, About
 from serving.store.keys import Keys
 from serving.store.people import ENROLMENT, details_of
+from serving.store.rights import barred_among
 from serving.store.sealing import shown_of
 from serving.store.tables import Person, Student, Week
 from serving.store.weeks import Store, coaches_behind, latest_week, now
@@ -38,9 +39,11 @@ class Seen:
         Who is or stands for the own coach; empty where nobody is.
     started_on : datetime.date or None
     place : Student or None
-        Where they stand on the newest list; None for whoever is not invited.
+        Where they stand on the newest list, or while a talk goes on the last list that invited them; None for everybody else.
     shown : dict
-        What the list says of them; empty for whoever is not invited.
+        What that list says of them; empty without one.
+    invited : bool
+        Whether that is the newest list.
     own : bool
         Whether this is a student of one's own, whose notes one may read.
     """
@@ -54,6 +57,7 @@ class Seen:
     started_on: dt.date | None
     place: Student | None
     shown: dict[str, Any]
+    invited: bool
     own: bool
 
 
@@ -106,7 +110,10 @@ def seen_by(session: Session, keys: Keys, week: Week, person: Principal, chosen:
     elsewhere = [enrolment for enrolment in coached if enrolment not in places]
     if elsewhere and of is not None:
         places |= {row.enrolment: row for row in session.scalars(invited.where(Student.enrolment.in_(elsewhere)))}
+    newest = set(places)
     handed = {row.enrolment: row for row in handed_to(session, mine if of is None else of)}
+    earlier = _last_places(session, [enrolment for enrolment in (*coached, *handed) if enrolment not in newest], of or ())
+    places = earlier | places
     rows: list[FollowUp | Student | OwnStudent] = [*handed.values(), *places.values(), *coached.values()]
     people = {row.enrolment: row.person for row in rows}
     missing = [enrolment for enrolment in handed if enrolment not in coached]
@@ -118,6 +125,7 @@ def seen_by(session: Session, keys: Keys, week: Week, person: Principal, chosen:
             enrolment,
             coached.get(enrolment) or others.get(enrolment),
             places.get(enrolment),
+            enrolment in newest,
             mine,
             enrolment in handed,
         )
@@ -133,19 +141,48 @@ def find_seen(session: Session, keys: Keys, week: Week, person: Principal, enrol
     coached = session.scalars(select(OwnStudent).where(OwnStudent.enrolment == enrolment, OwnStudent.closed_on.is_(None))).first()
     if place is None and coached is None:
         return None
+    invited = place is not None
+    if place is None:
+        place = _last_places(session, [enrolment]).get(enrolment)
     mine = own_coaches(session, keys, week, person)
     follow_up = session.get(FollowUp, enrolment)
     handed = follow_up is not None and follow_up.handed_to == "coach" and follow_up.handed_coach in mine
     whose = place.person if place is not None else coached.person if coached is not None else None
     assert whose is not None
-    seen = _seen(keys, whose, enrolment, coached, place, mine, handed)
+    seen = _seen(keys, whose, enrolment, coached, place, invited, mine, handed)
     if seen is None or not (seen.own or person.may(Scope.STUDENTS_ALL)):
         return None
     return seen
 
 
+def _last_places(session: Session, enrolments: Sequence[str], coaches: Iterable[str] = ()) -> dict[str, Student]:
+    """Give where students with whom a talk goes on stood on the last list that invited them; nothing of who objected since.
+
+    Of some enrolments, and of whoever was routed to one of some coaches.
+    """
+    going = select(FollowUp.enrolment).where(FollowUp.stage.in_(OPEN))
+    told = (
+        select(Student)
+        .join(Week)
+        .where(Student.enrolment.in_(going), Student.invited, Student.closed_on.is_(None))
+        .where(Student.enrolment.in_(enrolments) | Student.coach_id.in_(tuple(coaches)))
+        .order_by(Week.on)
+        .options(joinedload(Student.person))
+    )
+    found = {row.enrolment: row for row in session.scalars(told)}
+    barred = barred_among(session, (row.person.student for row in found.values()))
+    return {enrolment: row for enrolment, row in found.items() if row.person.student not in barred}
+
+
 def _seen(
-    keys: Keys, person: Person, enrolment: str, coached: OwnStudent | None, place: Student | None, mine: Iterable[str], handed: bool
+    keys: Keys,
+    person: Person,
+    enrolment: str,
+    coached: OwnStudent | None,
+    place: Student | None,
+    invited: bool,
+    mine: Iterable[str],
+    handed: bool,
 ) -> Seen | None:
     details = details_of(person, keys)
     if details is None or enrolment not in details.enrolments or (coached is None and place is None):
@@ -167,5 +204,6 @@ def _seen(
         started_on=started,
         place=place,
         shown=shown,
+        invited=invited,
         own=handed or bool(coaches & set(mine)),
     )

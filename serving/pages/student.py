@@ -139,11 +139,12 @@ def student_page(
     fits, others = _help(request, seen, stands, language)
     since = since_of(session, week, seen)
     coaches = coaches_of(week, keys)
+    shown = week if seen.place is None else seen.place.week
     return render(
         request,
         "student.html",
         status,
-        week=week,
+        week=shown,
         person=person,
         institution=week.institution,
         coach=coach,
@@ -181,7 +182,7 @@ def student_page(
         not_nows=NOT_NOW,
         registers=REGISTERS,
         today=today,
-        **_facts(seen, week, contacts, texts, language),
+        **_facts(seen, shown, contacts, texts, language),
     )
 
 
@@ -191,7 +192,7 @@ def _utc_today() -> dt.date:
 
 def since_of(session: Session, week: Week, seen: Seen) -> dt.date | None:
     """Give since when a student is invited without a break; None for whoever is not."""
-    if seen.place is None:
+    if seen.place is None or not seen.invited:
         return None
     listed = Listed(seen.enrolment_id, seen.student_id, seen.name, seen.about.person.student, seen.place, seen.shown)
     return invited_since(session, week, [listed])[seen.enrolment_id]

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from riskmodel.files import atomic_file
 
 if TYPE_CHECKING:
-    from serving.store.follow_up import About, Agreed, Writer
+    from sqlalchemy.orm import Session
+
+    from serving.store.follow_up import About, Agreed, Standing, Writer
     from serving.store.weeks import Store
 
 DESK_FILE = """# What help there is at this institution of the demo, and who keeps which register.
@@ -103,6 +105,7 @@ def talk_after(store: Store, on: dt.date, *, newest: bool) -> int:
             )
             for each in invited_students(session, store.keys, week, None)
         ]
+        told += _agreed_before(session, store, {about.enrolment for about, _, _, _ in told}, on)
         session.expunge_all()
     done = 0
     for about, coach, identity, stands in told:
@@ -110,21 +113,43 @@ def talk_after(store: Store, on: dt.date, *, newest: bool) -> int:
         if newest and chance > 0.1:
             continue
         who = Writer(f"demo-{coach}", names.get(coach, coach))
-        done += _work(store, about, stands.agreed, stands.version, who, chance, identity, on)
+        done += _work(store, about, stands.agreed, stands.version, who, chance, identity, on, newest)
     done += _worries(store, on, names) if not newest else 0
     return done
+
+
+def _agreed_before(session: Session, store: Store, here: set[str], on: dt.date) -> list[tuple[About, str, str, Standing]]:
+    """Give the students of earlier lists whose next step was due by the end of the week."""
+    from sqlalchemy import select
+
+    from serving.store.desk_tables import FollowUp, OwnStudent
+    from serving.store.follow_up import About, standing
+    from serving.store.people import details_of
+
+    rows = session.execute(
+        select(FollowUp, OwnStudent.coach_id)
+        .join(OwnStudent, OwnStudent.enrolment == FollowUp.enrolment)
+        .where(FollowUp.stage == "agreed", FollowUp.next_on < on + dt.timedelta(days=7), FollowUp.enrolment.not_in(here))
+    )
+    return [
+        (About(row.person, row.enrolment), coach, details.enrolments[row.enrolment], standing(session, store.keys, row.enrolment))
+        for row, coach in rows
+        if (details := details_of(row.person, store.keys)) is not None
+    ]
 
 
 def _drawn(identity: str, salt: str) -> float:
     return int(hashlib.sha256(f"{identity} {salt}".encode()).hexdigest()[:8], 16) / 0x1_0000_0000
 
 
-def _work(store: Store, about: About, before: Agreed, version: int, who: Writer, chance: float, identity: str, on: dt.date) -> int:
+def _work(
+    store: Store, about: About, before: Agreed, version: int, who: Writer, chance: float, identity: str, on: dt.date, newest: bool
+) -> int:
     """Do a week's work with one student: some are reached, some talk and agree on something, some don't, some end."""
     from serving.store.desk import mark, report_datum
     from serving.store.follow_up import Agreed, save
 
-    day = on + dt.timedelta(days=1 + int(4 * _drawn(identity, "day")))
+    day = on if newest else on + dt.timedelta(days=1 + int(4 * _drawn(identity, "day")))
     at = dt.datetime.combine(day, dt.time(9 + int(6 * chance), 5 * int(11 * chance)))
     reason, step, note = _TALKS[int(len(_TALKS) * _drawn(identity, "talk"))]
     reasons = (reason,) if reason else ()
@@ -142,7 +167,7 @@ def _work(store: Store, about: About, before: Agreed, version: int, who: Writer,
             steps = [(Agreed("not", ("no_answer", "declined", "not_needed")[int(3 * _drawn(identity, "why"))]), "")]
         else:
             steps = [(Agreed("invited"), "")]
-    elif before.stage == "agreed" and chance < 0.4:
+    elif before.stage == "agreed" and chance < 0.55:
         steps = [(Agreed("done", "", day, before.reasons, "", before.next_step, before.next_on), "Stap gezet, gaat de goede kant op.")]
     for number, (agreed, text) in enumerate(steps):
         moment = at - dt.timedelta(hours=20) if number < len(steps) - 1 else at
