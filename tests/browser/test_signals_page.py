@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from riskmodel.families.recipe import read_recipe
 from riskmodel.signals.page import signals_page
+from riskmodel.signals.prior_page import prior_page
 from training.signals import signals
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -20,7 +21,8 @@ SYNTHETIC = Path(__file__).resolve().parents[2] / "data" / "synthetic"
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dataset, worth = signals(SYNTHETIC, read_recipe("logistic"), targets=("leave",))
     path = tmp_path_factory.mktemp("signals") / "signals.html"
-    path.write_text(signals_page(worth, dataset.definition, "nl"), encoding="utf-8")
+    path.write_text(signals_page(worth, dataset.definition, "nl", "prior-education.html"), encoding="utf-8")
+    path.with_name("prior-education.html").write_text(prior_page(worth, dataset.definition, "nl"), encoding="utf-8")
     return path
 
 
@@ -36,4 +38,16 @@ def test_the_page_is_readable_for_everybody_and_asks_for_nothing(browser: Browse
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert [found["id"] for found in Axe().run(page).response["violations"]] == []
     assert asked == [written.as_uri()]
+    context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 375, 320])
+def test_the_page_on_prior_education_is_readable_for_everybody(browser: Browser, written: Path, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800}, locale="nl-NL")
+    page = context.new_page()
+    page.goto(written.as_uri())
+    page.get_by_role("link", name="prior-education.html").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Vooropleiding, met of zonder")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert [found["id"] for found in Axe().run(page).response["violations"]] == []
     context.close()

@@ -30,6 +30,7 @@ def signals(
     from riskmodel.measuring import plain
     from riskmodel.signals.leaving_out import leave_out
     from riskmodel.signals.page import name_of, signal_words, signals_page
+    from riskmodel.signals.prior_page import prior_page
     from training.signals import signals as run
 
     targets = _targets(target)
@@ -46,9 +47,14 @@ def signals(
         told = f"{auc['auc']:+.3f} ({auc['auc_low']:+.3f} to {auc['auc_high']:+.3f}), {found['found']:+.1f} ({found['found_low']:+.1f} to {found['found_high']:+.1f})"
         say(f"  {name_of(signal, words):<28} {words['page'][worth.verdicts[signal.name]]:<14} {told}")
     say(f"  {worth.comparisons} comparisons were made; 'needed' holds beyond chance with all of them counted.")
-    page, figures = place / "signals.html", place / "signals.json"
-    with atomic_file(page) as temporary:
-        temporary.write_text(signals_page(worth, dataset.definition, language.value), encoding="utf-8", newline="\n")
+    page, prior, figures = (place / name for name in ("signals.html", "prior-education.html", "signals.json"))
+    written = {
+        page: signals_page(worth, dataset.definition, language.value, prior.name),
+        prior: prior_page(worth, dataset.definition, language.value),
+    }
+    for path, html in written.items():
+        with atomic_file(path) as temporary:
+            temporary.write_text(html, encoding="utf-8", newline="\n")
     content = {
         "learnt": worth.learnt,
         "tested": worth.tested,
@@ -61,7 +67,8 @@ def signals(
     }
     with atomic_file(figures) as temporary:
         temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    say(f"Written: {page}")
+    for path in written:
+        say(f"Written: {path}")
     say(f"Written: {figures}")
     if not worth.advised:
         say("No signal was shown to go without loss; dataset.toml is as it was.")

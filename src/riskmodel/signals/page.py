@@ -12,7 +12,6 @@ from jinja2 import Environment, StrictUndefined
 
 from riskmodel.contract import pictures
 from riskmodel.contract.definition import DatasetDefinition
-from riskmodel.contract.describing import FEWEST
 from riskmodel.contract.pictures import spans
 from riskmodel.explain.words import Language
 from riskmodel.resources import words_file
@@ -33,15 +32,17 @@ def name_of(signal: Signal, words: Mapping[str, Any]) -> str:
     return own or str(words["signals"].get(signal.name, signal.name))
 
 
-def signals_page(worth: Worth, definition: DatasetDefinition, language: Language = "nl") -> str:
+def signals_page(worth: Worth, definition: DatasetDefinition, language: Language = "nl", prior_link: str = "") -> str:
     """Give the page.
 
     Parameters
     ----------
     worth : Worth
     definition : DatasetDefinition
-        For the names of the institution and of kinds of prior education.
+        For the institution's name.
     language : {'nl', 'en'}
+    prior_link : str
+        Where the page on prior education lies beside it; nothing where there is none.
     """
     words = signal_words(language)
     page = words["page"]
@@ -81,7 +82,6 @@ def signals_page(worth: Worth, definition: DatasetDefinition, language: Language
                      with_ends(row, "found", 0, signed=False), with_ends(row, "auc", 3, signed=False)]
                     for row in _records(days)
                 ],
-                "prior": _prior(worth, target, definition, language, page, figure),
             }
         )  # fmt: skip
     text = _TEMPLATE.read_text(encoding="utf-8")
@@ -104,9 +104,9 @@ def signals_page(worth: Worth, definition: DatasetDefinition, language: Language
             left_out=", ".join(worth.left_out),
             many=page["many"].format(comparisons=worth.comparisons, by_chance=figure(0.025 * worth.comparisons, 0, signed=False)),
             prior_verdict=page[f"prior_{worth.verdicts[PRIOR_EDUCATION]}"] if PRIOR_EDUCATION in worth.verdicts else page["prior_none"],
-            prior_intro=page["prior_intro"].format(day=worth.prior_day),
+            prior_text=words["prior"]["link"],
+            prior_link=prior_link if PRIOR_EDUCATION in worth.verdicts else "",
             targets=targets,
-            fewest=FEWEST,
         ),
         language,
     )
@@ -124,21 +124,3 @@ def _points(panels: Mapping[str, pd.DataFrame], kind: str) -> dict[str, pd.DataF
 def _enrolled(days: pd.DataFrame) -> pd.DataFrame:
     leavers = days["leavers"].astype(float)
     return pd.DataFrame({"at": days["landmark"], "value": leavers, "low": leavers, "high": leavers})
-
-
-def _prior(
-    worth: Worth, target: str, definition: DatasetDefinition, language: Language, page: Mapping[str, str], figure: Any
-) -> dict[str, Any] | None:
-    if target not in worth.same_invited:
-        return None
-    kinds = {kind: names[language] for kind, names in definition.prior_education.kinds.items()}
-    columns = ("students", "leavers", "invited_with", "invited_without", "found_with", "found_without")
-    table = worth.prior_education[worth.prior_education["target"] == target]
-    invited, same = worth.same_invited[target]
-    return {
-        "text": page["prior_same"].format(invited=invited, same=same, other=invited - same),
-        "rows": [
-            [kinds.get(str(row["kind"]), page["unknown"]), *(figure(float(row[name]), 0, signed=False) for name in columns)]
-            for row in _records(table)
-        ],
-    }

@@ -14,7 +14,9 @@ from riskmodel.contract.definition import DatasetDefinition
 from riskmodel.errors import DataFault
 from riskmodel.families.recipe import LogisticParameters, Recipe
 from riskmodel.metrics import roc_auc
+from riskmodel.pages import Language
 from riskmodel.signals.page import signals_page
+from riskmodel.signals.prior_page import prior_page
 from riskmodel.signals.worth import Worth, measure_worth, signals_of, verdict
 
 RECIPE = Recipe(family="logistic", logistic=LogisticParameters(l2=3.0))
@@ -177,3 +179,32 @@ def test_the_page_stands_alone_escapes_names_and_claims_no_cause(worth: Worth, l
     assert page.count("<svg") == 3
     assert not re.search(r"\b(omdat|doordat|because)\b", text)
     assert ", ".join(worth.left_out) in text
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_prior_education_has_a_page_of_its_own_with_and_without_at_each_landmark_and_no_small_cell(
+    worth: Worth, language: Language
+) -> None:
+    definition = DatasetDefinition.model_validate(
+        {
+            "name": "A <school>",
+            "cohorts": [{"label": "2020", "start": "2020-09-01", "closed": True}],
+            "outcome": {"measured_on": "1 October", "switch_inside_counts": True, "early_leavers_count": True},
+            "tables": {"enrolments": {"file": "enrolments.csv"}},
+        }
+    )
+    html = prior_page(worth, definition, language)
+    assert "A &lt;school&gt;" in html
+    assert html.count("<svg") == 2
+    assert not re.search(r"<script|<link|src=|https?:", re.sub(r"<svg.*?</svg>", "", html, flags=re.S))
+    cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", html)]
+    whole = worth.days.set_index("landmark")["auc"]
+    losses = worth.losses[worth.losses["signal"] == "prior_education"].set_index("landmark")["auc"]
+    for day, auc in whole.items():
+        place = cells.index(str(day))
+        told = [float(cell.replace(",", ".")) for cell in cells[place + 1 : place + 3]]
+        assert told == pytest.approx([auc, auc - losses[day]], abs=0.0006)
+    # What is withheld of the small kind stands nowhere, as a count or as a share.
+    vwo = cells.index(definition.prior_education.kinds["vwo"][language])
+    assert "-" in cells[vwo + 1 : vwo + 7]
+    assert all(int(count) >= 10 for cell in cells[vwo + 1 : vwo + 7] if cell != "-" for count in re.findall(r"^\d+", cell))
