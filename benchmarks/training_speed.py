@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import features_speed
@@ -72,15 +73,13 @@ def run(cache: Path, students: int = STUDENTS) -> list[str]:
     ]
 
 
-def growth(cache: Path) -> list[str]:
-    """Give a table of sizes."""
-    lines = ["| students a cohort | attendance rows | seconds | processor seconds | peak MB |", "| --- | --- | --- | --- | --- |"]
+def growth(cache: Path) -> Iterator[str]:
+    """Give a table of sizes, each row as soon as it is measured."""
+    yield "| students a cohort | attendance rows | seconds | processor seconds | peak MB |"
+    yield "| --- | --- | --- | --- | --- |"
     for students in GROWTH:
         told = once(cache, students)
-        lines.append(
-            f"| {students:,} | {told['rows'] / 1e6:.1f} million | {told['seconds']:.0f} | {told['cpu']:.0f} | {told['peak_mb']:.0f} |"
-        )
-    return lines
+        yield f"| {students:,} | {told['rows'] / 1e6:.1f} million | {told['seconds']:.0f} | {told['cpu']:.0f} | {told['peak_mb']:.0f} |"
 
 
 def main() -> None:
@@ -95,7 +94,8 @@ def main() -> None:
     if told.measure is not None:
         print(json.dumps(measure(told.measure, told.into)))
     else:
-        print("\n".join(growth(told.cache) if told.growth else run(told.cache, told.students)))
+        for line in growth(told.cache) if told.growth else run(told.cache, told.students):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
