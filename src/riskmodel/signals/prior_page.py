@@ -91,8 +91,9 @@ def _of(count: float, whole: float, language: Language) -> str:
 
 
 def _widest(table: pd.DataFrame, named: list[str], which: str, language: Language) -> dict[str, str] | None:
-    """Give which kinds of those that are told are invited most and least; nothing where fewer than two are told."""
-    shares = pd.Series((table[f"invited_{which}"] / table["students"]).to_numpy(dtype=float), index=named).dropna()
+    """Give which kinds are invited most and least, of those that are told of both lists; nothing where fewer than two are."""
+    told = table[["invited_with", "invited_without", "students"]].notna().all(axis=1).to_numpy()
+    shares = pd.Series((table[f"invited_{which}"] / table["students"]).to_numpy(dtype=float), index=named)[told]
     if len(shares) < 2:
         return None
     return {

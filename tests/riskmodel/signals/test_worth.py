@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from riskmodel.errors import DataFault
 from riskmodel.families.recipe import LogisticParameters, Recipe
 from riskmodel.metrics import roc_auc
 from riskmodel.pages import Language
-from riskmodel.signals.page import signals_page
+from riskmodel.signals.page import signal_words, signals_page
 from riskmodel.signals.prior_page import prior_page
 from riskmodel.signals.worth import Worth, measure_worth, signals_of, verdict
 
@@ -204,6 +205,16 @@ def test_prior_education_has_a_page_of_its_own_with_and_without_at_each_landmark
         place = cells.index(str(day))
         told = [float(cell.replace(",", ".")) for cell in cells[place + 1 : place + 3]]
         assert told == pytest.approx([auc, auc - losses[day]], abs=0.0006)
+    # Differences are between the kinds that are told of both lists; here a single one is, so none is told.
+    both = worth.prior_education.dropna(subset=["invited_with", "invited_without"])
+    assert len(both) == 1
+    assert signal_words(language)["prior"]["no_difference_with"] in html
+    more = replace(
+        worth, prior_education=worth.prior_education.assign(invited_with=[60.0, 90.0, np.nan], invited_without=[50.0, 60.0, 40.0])
+    )
+    sentences = re.findall(r"<li>(.*?)</li>", prior_page(more, definition, language))[:2]
+    named = {definition.prior_education.kinds[kind][language] for kind in ("havo", "mbo")}
+    assert [set(re.findall(r"&#39;(.*?)&#39;", sentence)) for sentence in sentences] == [named, named]
     # What is withheld of the small kind stands nowhere, as a count or as a share.
     vwo = cells.index(definition.prior_education.kinds["vwo"][language])
     assert "-" in cells[vwo + 1 : vwo + 7]
