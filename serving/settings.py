@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from sqlalchemy.engine import make_url
 
@@ -18,6 +18,7 @@ from riskmodel.errors import ConfigurationFault
 from riskmodel.workspace import Workspace
 from serving.store.keys import Keys, read_keys
 from serving.store.retention import Periods
+from serving.store.schema import SECRET_PARTS
 
 PREFIX = "RISKMODEL_SERVICE_"
 FILE_VARIABLE = "RISKMODEL_SERVICE_CONFIG"
@@ -149,10 +150,19 @@ def read_settings(place: Workspace, **given: Any) -> Settings:
     try:
         return Here(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
+        faults = "; ".join(_told_fault(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors(include_input=False))
         raise ConfigurationFault(
-            f"{faults}.", place=f"{file} and {PREFIX}...", remedy="See 'riskmodel config show' for all names."
+            f"{faults}.", place=f"{file} and {PREFIX}...", remedy="docs/production.md has a file to begin with."
         ) from None
+
+
+def _told_fault(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    """Give a fault with its place; for a name that there is not within a setting, the nearest that there is."""
+    told = ".".join(map(str, place))
+    within = Settings.model_fields[str(place[0])].annotation if place and place[0] in Settings.model_fields else None
+    if kind == "extra_forbidden" and isinstance(within, type) and issubclass(within, BaseModel):
+        return f"there is no setting '{told}'; did you mean '{place[0]}.{_nearest(str(place[-1]), tuple(within.model_fields))}'"
+    return f"{told}: {message}"
 
 
 def _refuse_unknown(file: Path) -> None:
@@ -199,7 +209,9 @@ def told_settings(settings: Settings, place: Workspace) -> list[Told]:
 def _masked(name: str, value: SecretStr) -> str:
     if name != "store_url":
         return "***"
-    return make_url(value.get_secret_value()).render_as_string(hide_password=True)
+    url = make_url(value.get_secret_value())
+    hidden = {part: "***" for part in url.query if part in SECRET_PARTS}
+    return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def keys_in(settings: Settings) -> Keys:

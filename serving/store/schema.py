@@ -22,6 +22,9 @@ from riskmodel.errors import RiskModelError
 from riskmodel.files import require_writable, writing_fault
 from serving.store.keys import Keys
 
+SECRET_PARTS = frozenset({"password", "sslpassword"})
+"""Parts of an address's query that are nobody's to see."""
+_TEXT = {"client_encoding": "utf8"}  # whatever the database's own default is
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 _BUSY_MS = 5000
 # Only one process at a time moves a schema. A migration of a full store takes its time, so the others wait for it.
@@ -84,14 +87,20 @@ def connect(url: str, patience: Patience | None = None) -> Engine:
         raise RiskModelError(
             "this is no address of a database.", remedy="Write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME."
         ) from None
+    if SECRET_PARTS & set(told.query):
+        raise RiskModelError(
+            "the address of the database holds a password where messages would show it.",
+            place="store_url",
+            remedy="Write it as postgresql+psycopg://USER:PASSWORD@HOST/NAME, or use a passfile.",
+        )
     kind = told.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
         raise RiskModelError(f"the store does not run on {kind}.", remedy="Use SQLite or PostgreSQL.")
     if kind == "postgresql":
         postgres = told.set(drivername="postgresql+psycopg")
         if patience is None:
-            return create_engine(postgres, pool_pre_ping=True)
-        return create_engine(postgres, pool_pre_ping=True, connect_args=patience.for_postgres(), **patience.for_pool())
+            return create_engine(postgres, pool_pre_ping=True, connect_args=_TEXT)
+        return create_engine(postgres, pool_pre_ping=True, connect_args={**_TEXT, **patience.for_postgres()}, **patience.for_pool())
     if told.database:
         try:
             Path(told.database).parent.mkdir(parents=True, exist_ok=True)

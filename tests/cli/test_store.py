@@ -148,7 +148,7 @@ def test_every_setting_is_shown_with_where_it_comes_from(call, monkeypatch):
     monkeypatch.setenv("RISKMODEL_SERVICE_MOST_STUDENTS", "12")
     code, out, _ = call("config", "show")
     assert code == 0
-    assert "most_students    12" in out
+    assert "most_students      12" in out
     assert "From: environment." in out
 
 
@@ -160,8 +160,8 @@ def test_the_doctor_names_each_fault_with_what_to_do_and_looks_at_all_the_rest(c
     told = {line.split()[1]: line for line in out.splitlines()}
     assert "chmod 600" in told["keys"]
     assert "promote" in told["champion"]
-    assert told["database"].split()[0] == told["clock"].split()[0] == told["disk"].split()[0] == told["rights"].split()[0] == "well"
-    assert "2 of 7 are not well" in complaint
+    assert told["database"].split()[0] == told["clock"].split()[0] == told["disk"].split()[0] == told["permissions"].split()[0] == "well"
+    assert "2 of 9 are not well" in complaint
 
 
 def test_the_doctor_says_that_the_clock_was_set_back(call, workspace, monkeypatch):

@@ -68,3 +68,23 @@ def test_no_secret_is_shown(place: Workspace, monkeypatch: pytest.MonkeyPatch) -
     assert told["store_url"] == "postgresql://service:***@db/riskmodel"
     assert told["keys"] == "***"
     assert "very-secret" not in repr(settings)
+
+
+@pytest.mark.parametrize("by", ["file", "environment"])
+def test_an_unknown_name_within_a_setting_is_told_with_the_nearest_right_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "file":
+        (tmp_path / "service.toml").write_text("[retention]\nscoers = 3\n", encoding="utf-8")
+    else:
+        monkeypatch.setenv("RISKMODEL_SERVICE_RETENTION__SCOERS", "3")
+    with pytest.raises(ConfigurationFault, match=r"retention\.scoers'; did you mean 'retention\.scores'"):
+        read_settings(Workspace(tmp_path))
+
+
+def test_a_password_is_masked_wherever_the_address_holds_it(tmp_path: Path) -> None:
+    for url in ("postgresql://u:canary@h/db", "postgresql://u@h/db?password=canary"):
+        settings = read_settings(Workspace(tmp_path), store_url=url)
+        shown = {told.name: told.value for told in told_settings(settings, Workspace(tmp_path))}["store_url"]
+        assert "canary" not in shown
+        assert "@h/db" in shown

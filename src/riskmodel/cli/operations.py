@@ -17,14 +17,14 @@ def show() -> None:
 
     settings = read_settings(workspace())
     for told in told_settings(settings, workspace()):
-        say(f"{told.name:<16} {told.value}")
-        say(f"{'':<16} {told.description} From: {told.source}.")
+        say(f"{told.name:<18} {told.value}")
+        say(f"{'':<18} {told.description} From: {told.source}.")
     say()
     say(f"Set one with {PREFIX}NAME in the environment, or in {settings_file(workspace())} (or the file that {FILE_VARIABLE} names).")
 
 
 def doctor() -> None:
-    """Look at configuration, keys, database, champion, clock, disk and rights, and say for each fault what to do. Exit code 2 where there is one."""
+    """Look at configuration, log-ins, keys, database, champion, data, clock, disk and permissions, and say for each fault what to do. Exit code 2 where there is one."""
     from serving.doctor import examine
     from serving.store.weeks import now
 
