@@ -9,10 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy import ColumnElement, event, false, select
+from sqlalchemy import ColumnElement, event, false, or_, select
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
+from serving.store.desk_tables import DataReport, Draft, FollowUp, InvitationMark, Note, OwnStudent, Step, TalkRequest
 from serving.store.tables import RunStudent, Score, Student, Withdrawn
+
+# Tables that say of which programme somebody is, and tables of what is held of an enrolment.
+_BY_PROGRAMME = (Student, OwnStudent, RunStudent)
+_BY_ENROLMENT = (Score, FollowUp, Step, Note, Draft, InvitationMark, DataReport, TalkRequest)
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,10 @@ def stand_around(session: Session, request: Request) -> None:
         wall: Wall | None = getattr(request.state, "wall", None)
         if wall is None or not wall.stands or not state.is_select:
             return
-        enrolments = select(Student.enrolment).where(wall.lets_through(Student.programme))
+        told = [select(table.enrolment).where(wall.lets_through(table.programme)) for table in _BY_PROGRAMME]
         state.statement = state.statement.options(
-            with_loader_criteria(Student, wall.lets_through(Student.programme)),
-            with_loader_criteria(RunStudent, wall.lets_through(RunStudent.programme)),
-            with_loader_criteria(Score, Score.enrolment.in_(enrolments)),
+            *(with_loader_criteria(table, wall.lets_through(table.programme)) for table in _BY_PROGRAMME),
+            *(with_loader_criteria(table, or_(*(table.enrolment.in_(each) for each in told))) for table in _BY_ENROLMENT),
             with_loader_criteria(Withdrawn, false()),  # of which programme it was is not known any more
         )
 

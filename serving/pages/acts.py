@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from serving.access.guard import as_principal, cookie_name
 from serving.access.principal import Principal
 from serving.access.sessions import last_person
+from serving.access.wall import stand_around
 from serving.dependencies import SessionDep, StoreDep, TodayDep
 from serving.pages.desk import StaffDep
 from serving.pages.forms import MOST_TEXT, TOKEN, filled_in, has_token, read_agreed, read_form, require_token, text_in
@@ -181,6 +182,8 @@ def keep_for_later(request: Request, form: FormData, enrolment_id: str) -> str |
         if somebody is None or week is None or not has_token(keys, somebody.login, text_in(form, TOKEN)):
             return None
         principal = as_principal(request, somebody)
+        request.state.wall = principal.wall
+        stand_around(session, request)
         seen = find_seen(session, keys, week, principal, enrolment_id)
         if seen is None or not principal.scopes:
             return None
