@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from serving.scoring import Question, ask_models
 from serving.store.rights import Why, barred_among
@@ -17,6 +18,8 @@ FEW = 1
 # Students whose scores go into one transaction at most, unless one request brings more.
 _MOST_KEPT = 500
 _MOST_ROWS = 16
+_CROWDS = 2
+Done = TypeVar("Done")
 
 
 class Batches:
@@ -34,6 +37,8 @@ class Batches:
 
     def __init__(self, store: Store) -> None:
         self.store, self.keys = store, store.keys
+        # A thread for each core that a machine has at least: more would take turns, and each would hold a thousand students in memory meanwhile.
+        self._crowds = ThreadPoolExecutor(_CROWDS, thread_name_prefix="crowd")
         # A thread each: who only wants to be scored doesn't wait for who wants to be kept.
         self._pools = [ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("barred", "keeping")]
         self.barred: Together[frozenset[str], dict[str, Why]] = Together(self._barred, self._pools[0], most=200)
@@ -42,9 +47,13 @@ class Batches:
             self._keep, self._pools[1], most=_MOST_KEPT, weight=lambda asked: len(asked.scores)
         )
 
+    async def apart(self, work: Callable[[], Done]) -> Done:
+        """Do in a thread what would keep everybody else waiting, as scoring a thousand students does; a few at a time."""
+        return await asyncio.get_running_loop().run_in_executor(self._crowds, work)
+
     def close(self) -> None:
         """Let the threads end once they are done."""
-        for pool in self._pools:
+        for pool in (*self._pools, self._crowds):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _barred(self, asked: Sequence[frozenset[str]]) -> list[dict[str, Why]]:

@@ -8,7 +8,6 @@ from typing import IO, Literal
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow.parquet import ParquetWriter
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -50,6 +49,8 @@ def write_table(store: Store, run: Run, form: Form, language: str, file: IO[byte
         for number, frame in enumerate(_frames(store, run, targets, explained, language, actor, export)):
             file.write(csv_text(frame, header=number == 0).encode())
         return
+    from pyarrow.parquet import ParquetWriter  # 8 MB, for the few who ask for such a file
+
     schema = _schema(targets)
     with ParquetWriter(file, schema) as writer:
         for frame in _frames(store, run, targets, explained, language, actor, export):

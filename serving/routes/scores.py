@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, WrapValidator, model_validator
 from pydantic_core import CoreSchema, to_json
-from starlette.concurrency import run_in_threadpool
 
 from riskmodel.scoring import NOT_SCORED
 from serving.access.guard import Allow
@@ -320,7 +320,7 @@ async def answers(serving: Serving, batches: Batches, body: ScoresIn, language: 
         asked = questions_of(serving, measured, language)
         told = told_of(measured, [await batches.scoring.ask(question) for question in asked])
     else:
-        measured, told = await run_in_threadpool(_scored, serving, students, body.on, language)
+        measured, told = await desk.apart(partial(_scored, serving, students, body.on, language))
     told, faults = {**apart, **told}, faults | measured.faults
     kept = await _keep(batches, body, students, told, language, caller) if body.keep else frozenset()
     return [_out(place, each, told, faults, kept, language) for place, each in enumerate(body.students)]

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linprog
-from scipy.sparse import coo_matrix
 
 COST = {"programme": 1.0, "academy": 3.0}
 """What it costs to give a student to a colleague; a colleague who knows the programme is worth a detour."""
@@ -72,6 +70,9 @@ def assign(invited: pd.DataFrame, room: Room) -> pd.DataFrame:
 
 
 def _transport(demand: np.ndarray, free: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    from scipy.optimize import linprog  # 40 MB, which who only scores has no use for
+    from scipy.sparse import coo_matrix
+
     rows, columns = cost.shape
     variable = np.arange(rows * columns)
     ones = np.ones(rows * columns)
