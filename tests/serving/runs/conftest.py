@@ -93,7 +93,7 @@ class Service:
                 return found
             cursor = {"cursor": page["next_cursor"]}
 
-    def until(self, run: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
+    def until(self, run: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = 300) -> dict[str, Any]:
         """Wait until a run stands as wanted."""
         limit = time.monotonic() + seconds
         while not wanted(told := self.told(run)):
