@@ -20,7 +20,7 @@ from serving.pages.rendering import day_and_month, render, texts_of
 from serving.pages.seen import Seen, own_coaches, seen_by
 from serving.store.audit import Event
 from serving.store.desk import Wish, open_reports, wishes
-from serving.store.follow_up import OPEN, Standing, drafts_of, standings
+from serving.store.follow_up import OPEN, Agreed, Standing, drafts_of, standings
 from serving.store.tables import Student, Week
 from serving.store.weeks import Listed, coaches_of, coaches_with_invited, invited_since, latest_week
 
@@ -142,11 +142,17 @@ def _row(each: Seen, going: Going, texts: Mapping[str, Any], language: str, toda
         "why": first_reason(each.place, each.shown, texts, language) if each.place is not None else _wished(going, texts),
         "since": going.since,
         "contact_on": agreed.contact_on,
+        "going": each.invited or going.open or bool(agreed.stage or going.draft or going.reported),
+        "stage": _stage(agreed, texts),
         "next_step": agreed.next_step,
-        "next_on": agreed.next_on,
         "waits": waits(going, each.invited, texts, language, today),
         "_found": f"{each.name} {each.student_id} {each.programme}".casefold(),
     }
+
+
+def _stage(agreed: Agreed, texts: Mapping[str, Any]) -> str:
+    told = str(texts["stage"].get(agreed.stage, "")) + (f": {texts['not_whys'][agreed.not_why]}" if agreed.not_why else "")
+    return told[:1].upper() + told[1:]
 
 
 def _wished(going: Going, texts: Mapping[str, Any]) -> str:

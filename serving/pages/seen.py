@@ -160,12 +160,19 @@ def _last_places(session: Session, enrolments: Sequence[str], coaches: Iterable[
 
     Of some enrolments, and of whoever was routed to one of some coaches.
     """
-    going = select(FollowUp.enrolment).where(FollowUp.stage.in_(OPEN))
+    asked = set(enrolments)
+    if coaches:
+        weeks = select(Week.id).where(Week.closed_on.is_(None))
+        asked |= set(session.scalars(select(Student.enrolment).where(Student.week_id.in_(weeks), Student.coach_id.in_(tuple(coaches)))))
+    going = (
+        session.scalars(select(FollowUp.enrolment).where(FollowUp.enrolment.in_(asked), FollowUp.stage.in_(OPEN))).all() if asked else []
+    )
+    if not going:
+        return {}
     told = (
         select(Student)
         .join(Week)
         .where(Student.enrolment.in_(going), Student.invited, Student.closed_on.is_(None))
-        .where(Student.enrolment.in_(enrolments) | Student.coach_id.in_(tuple(coaches)))
         .order_by(Week.on)
         .options(joinedload(Student.person))
     )

@@ -232,14 +232,18 @@ def coaches_with_invited(session: Session, week: Week) -> dict[str, int]:
 def invited_since(session: Session, week: Week, students: Sequence[Listed]) -> dict[str, dt.date]:
     """Give since which list each student has been invited without a break, by enrolment id."""
     names = {student.row.enrolment: student.enrolment_id for student in students}
+    lists = session.execute(select(Week.id, Week.on).where(Week.on <= week.on).order_by(Week.on.desc())).all()
+    # By enrolment alone: a list holds many more students than are asked for, and with all that was shown of each.
+    rows = session.execute(select(Student.enrolment, Student.week_id).where(Student.enrolment.in_(names), Student.invited))
+    invited: dict[str, set[int]] = {}
+    for enrolment, identity in rows:
+        invited.setdefault(enrolment, set()).add(identity)
     since = dict.fromkeys(names.values(), week.on)
-    going = set(names)
-    for identity, on in session.execute(select(Week.id, Week.on).where(Week.on <= week.on).order_by(Week.on.desc())).all():
-        found = session.scalars(select(Student.enrolment).where(Student.week_id == identity, Student.invited, Student.enrolment.in_(going)))
-        going &= set(found.all())
-        since |= {names[enrolment]: on for enrolment in going}
-        if not going:
-            break
+    for enrolment, name in names.items():
+        for identity, on in lists:
+            if identity not in invited.get(enrolment, ()):
+                break
+            since[name] = on
     return since
 
 
