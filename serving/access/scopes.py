@@ -9,9 +9,9 @@ class Scope(StrEnum):
     """One thing that can be allowed."""
 
     STUDENTS_OWN = "students:own"
-    """See the invited students of whom one is the coach, or stands in for."""
+    """See the students of whom one is the coach or stands in for, and write down what was agreed with them."""
     STUDENTS_ALL = "students:all"
-    """See every invited student."""
+    """See every student, but no notes."""
     SCORES_COMPUTE = "scores:compute"
     """Have students scored that the caller brings along."""
     SCORES_KEEP = "scores:keep"

@@ -12,7 +12,8 @@ from typing import Any
 
 from riskmodel.workspace import Workspace
 from serving.observing import configure_logging
-from serving.store.weeks import Store, publish_week
+from serving.pages.forms import token_for
+from serving.store.weeks import Store, now, publish_week
 from serving.week import TestShown
 from tests.serving.api.test_kept_scores import bearer, keeping
 from tests.serving.conftest import MONDAY, Place, entered
@@ -95,6 +96,8 @@ def walked(client: Any) -> set[str]:
             assert client.get(f"/v1/students/s-canary-{number}/{path}", headers=tokens).status_code == 200
     for number in range(3):
         assert client.get(f"/students/e-canary-{number}", headers=page).status_code == 200
+        assert client.get(f"/students/e-canary-{number}/talk", headers=page).status_code == 200
+        written(client, f"/students/e-canary-{number}")
     client.get("/", headers=page)
     client.get(f"/students/{NAME}", headers=page)
     client.get(f"/v1/students/{NAME}/scores?cursor={NAME}", headers=tokens)
@@ -105,3 +108,22 @@ def walked(client: Any) -> set[str]:
     client.delete("/v1/students/s-canary-10/objection", headers=tokens)
     client.delete("/v1/students/s-canary-11", headers=tokens)
     return canaries
+
+
+def written(client: Any, page: str) -> None:
+    """Write a name and a grade into every form of a student's page, in right and in wrong ways."""
+    sent = {"token": token_for(client.app.state.store.keys, "somebody", now().date())}
+    text = f"{NAME} {GRADE}"
+    for act, fields in (
+        ("follow-up", {"stage": "agreed", "next_step": text, "note": text, "reason_note": text, "version": "0"}),
+        ("follow-up", {"stage": "talked", "next_step": text, "version": "0"}),
+        ("follow-up", {"stage": text, "contact_on": text, "version": text, "note": text}),
+        ("draft", {"note": text}),
+        ("reports", {"register": "results", "text": text}),
+        ("reports", {"outcome": "mended", "report": text}),
+        ("list", {"way": "coach", "text": text}),
+        ("mark", {"not_now": text}),
+    ):
+        answer = client.post(f"{page}/{act}", data={**sent, **fields}, headers={"Accept": "text/html"}, follow_redirects=False)
+        assert answer.status_code in (204, 303, 409, 422), act
+    assert client.post(f"{page}/follow-up", data={"token": text, "note": text}, follow_redirects=False).status_code == 403
