@@ -24,6 +24,7 @@ from serving.access.tokens import Remembered
 from serving.batches import Batches
 from serving.champions import Champions
 from serving.desk_file import read_desk
+from serving.letters.file import read_letters
 from serving.middleware import BodyLimit, Deadline, SecurityHeaders, Unforeseen
 from serving.observing import Metrics, Observed
 from serving.openapi import TITLE, operation_id
@@ -118,6 +119,7 @@ def create_app(settings: Settings, together: Path | None = None) -> FastAPI:
     by_provider = app.state.access is not None and app.state.access.machines is not None
     app.state.provider_tokens = ProviderTokens(app.state.access) if by_provider else None
     app.state.desk = read_desk(settings.desk_file, TEXTS)
+    app.state.letters = read_letters(settings.letter_file)
     app.state.today = partial(today_of_demo, store) if settings.demo else today
     for router in ROUTERS:
         app.include_router(router)

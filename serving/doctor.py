@@ -23,6 +23,7 @@ from riskmodel.explain.words import load_words
 from riskmodel.workspace import Workspace
 from serving.access.configuration import Access, read_access
 from serving.languages import LANGUAGES
+from serving.letters.file import read_letters, told_plainness
 from serving.settings import Settings, keys_in, read_settings, settings_file
 from serving.store.audit import read_heads
 from serving.store.keys import Keys
@@ -75,6 +76,7 @@ def examine(place: Workspace, now: dt.datetime) -> list[Examined]:
         "database": lambda: _database(settings),
         "champion": lambda: _champion(settings),
         "data": lambda: _data(settings),
+        "letter": lambda: told_plainness(read_letters(settings.letter_file)),
         "clock": lambda: _clock(settings, now),
         "disk": lambda: _disk(place, settings),
         "permissions": lambda: _permissions(place, settings),

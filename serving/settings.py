@@ -24,6 +24,7 @@ PREFIX = "RISKMODEL_SERVICE_"
 FILE_VARIABLE = "RISKMODEL_SERVICE_CONFIG"
 FILE_NAME = "service.toml"
 DESK_NAME = "desk.toml"
+LETTER_NAME = "letter.toml"
 FOLDER_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     answer_seconds: float = Field(default=20.0, gt=0, description="A request that nothing answers by then is told to come back.")
     words_file: Path | None = Field(default=None, description="An institution's own phrases.")
     desk_file: Path | None = Field(default=None, description="What help there is here, and what things are called; see docs/desk.md.")
+    letter_file: Path | None = Field(default=None, description="The institution's own invitation; see docs/letters.md.")
     access_file: Path | None = Field(default=None, description="Who may log in, and as what; see docs/access.md.")
     oidc_secret: SecretStr | None = Field(default=None, description="The secret that the provider gave this client.")
     public_url: str | None = Field(
@@ -97,8 +99,8 @@ class Told:
 
 def workspace_settings(place: Workspace) -> dict[str, Any]:
     """Give where a workspace keeps what the service needs; what the file and the environment say goes before it."""
-    desk = place.folder / DESK_NAME
-    return ({"desk_file": desk} if desk.exists() else {}) | {
+    named = {"desk_file": place.folder / DESK_NAME, "letter_file": place.folder / LETTER_NAME}
+    return {name: file for name, file in named.items() if file.exists()} | {
         "champion_folder": place.champion,
         "store_url": place.store_url,
         "keys_file": place.keys,

@@ -320,7 +320,7 @@ async def answers(serving: Serving, batches: Batches, body: ScoresIn, language: 
         asked = questions_of(serving, measured, language)
         told = told_of(measured, [await batches.scoring.ask(question) for question in asked])
     else:
-        measured, told = await desk.apart(partial(_scored, serving, students, body.on, language))
+        measured, told = await batches.apart(partial(_scored, serving, students, body.on, language))
     told, faults = {**apart, **told}, faults | measured.faults
     kept = await _keep(batches, body, students, told, language, caller) if body.keep else frozenset()
     return [_out(place, each, told, faults, kept, language) for place, each in enumerate(body.students)]
