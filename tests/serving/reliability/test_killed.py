@@ -45,6 +45,7 @@ def _serve(settings: Settings, told: Connection) -> None:
 
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    listening.listen()  # from now on callers wait, whether or not anybody answers yet
     server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="error", access_log=False, log_config=None))
     told.send(listening.getsockname()[1])
     server.run(sockets=[listening])
@@ -87,15 +88,23 @@ def token_for(settings: Settings) -> dict[str, str]:
     return {"Authorization": f"Bearer {made.text}"}
 
 
-def kill_while(settings: Settings, target: Callable[..., None], *told: object, use: Callable[[Connection], None], after: float) -> None:
+def kill_while(
+    settings: Settings,
+    target: Callable[..., None],
+    *told: object,
+    use: Callable[[Connection, threading.Event], None],
+    after: float,
+) -> None:
     """Run something in a process, use it from here in a thread, kill it a while after it began to work, and wait for both."""
+    began = threading.Event()
     here, there = _SERVER.Pipe(duplex=False)
     process = _SERVER.Process(target=target, args=(settings, *told, there))
     process.start()
     there.close()
-    user = threading.Thread(target=use, args=(here,))
+    user = threading.Thread(target=use, args=(here, began))
     user.start()
     try:
+        assert began.wait(300)
         time.sleep(after)
     finally:
         process.kill()
@@ -111,32 +120,29 @@ def kept_while_killed(settings: Settings, kills: int, seed: int) -> tuple[set[st
     stands: set[str] = set()
     numbers = itertools.count()
 
-    def call(address: str, over: threading.Event) -> None:
+    def call(address: str, over: threading.Event, began: threading.Event) -> None:
         with httpx.Client(timeout=30, headers=headers) as client:
             while not over.is_set():
                 name = f"s-{next(numbers)}"
                 asked.add(name)
                 body = {"keep": True, "students": [{"enrolment_id": f"e{name}", "student_id": name, "landmark": 56, "features": {}}]}
                 answer = client.post(f"{address}/v1/scores", json=body)
+                began.set()
                 if answer.status_code == 200 and answer.json()["results"][0]["kept"]:
                     stands.add(name)
 
-    def use(told: Connection) -> None:
+    def use(told: Connection, began: threading.Event) -> None:
         with suppress(EOFError, OSError):
             port = told.recv()
-            began.set()
             over = threading.Event()
             with ThreadPoolExecutor(CALLERS) as pool:
-                callers = [pool.submit(call, f"http://127.0.0.1:{port}", over) for _ in range(CALLERS)]
+                callers = [pool.submit(call, f"http://127.0.0.1:{port}", over, began) for _ in range(CALLERS)]
                 for each in callers:
                     with suppress(httpx.HTTPError):  # killed meanwhile
                         each.result()
 
-    done = 0
-    while done < kills:
-        began, before = threading.Event(), len(stands)
-        kill_while(settings, _serve, use=use, after=chance.uniform(1.0, 3.0))
-        done += began.is_set() and len(stands) > before  # one that was killed before it served counts for nothing
+    for _ in range(kills):
+        kill_while(settings, _serve, use=use, after=chance.uniform(0.0, 0.5))
     return asked, stands
 
 
@@ -164,17 +170,15 @@ def published_while_killed(settings: Settings, kills: int, seed: int) -> tuple[s
     begun: set[int] = set()
     stands: set[int] = set()
 
-    def use(told: Connection) -> None:
+    def use(told: Connection, began: threading.Event) -> None:
         with suppress(EOFError, OSError):
             while True:
                 what, number = told.recv()
+                began.set()
                 (begun if what == "begun" else stands).add(number)
 
-    done = 0
-    while done < kills:
-        before = len(stands)
-        kill_while(settings, _publish, max(begun, default=0) + 1, use=use, after=chance.uniform(0.3, 1.5))
-        done += len(stands) > before
+    for _ in range(kills):
+        kill_while(settings, _publish, max(begun, default=0) + 1, use=use, after=chance.uniform(0.0, 0.3))
     return begun, stands
 
 
