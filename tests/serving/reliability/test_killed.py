@@ -207,6 +207,7 @@ def test_a_list_stands_whole_or_not_at_all_however_often_its_publisher_is_killed
 
 
 @pytest.mark.endurance
+@pytest.mark.timeout(7200)
 def test_two_hundred_kills_of_the_service_lose_and_double_no_score(settings: Settings) -> None:
     asked, stands = kept_while_killed(settings, 200, seed=2)
     check_kept(settings, asked, stands)
@@ -214,6 +215,7 @@ def test_two_hundred_kills_of_the_service_lose_and_double_no_score(settings: Set
 
 
 @pytest.mark.endurance
+@pytest.mark.timeout(7200)
 def test_two_hundred_kills_of_a_publisher_lose_and_double_no_invitation(settings: Settings) -> None:
     begun, stands = published_while_killed(settings, 200, seed=2)
     check_published(settings, begun, stands)

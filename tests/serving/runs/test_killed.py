@@ -86,6 +86,7 @@ def test_a_run_whose_workers_are_killed_three_times_ends_so_on_postgresql_too(se
 
 
 @pytest.mark.endurance
+@pytest.mark.timeout(7200)  # a minute for ten kills, on a machine that has other things to do several
 def test_two_hundred_kills_lose_and_double_nothing(service: Service) -> None:
     kills, seed = 0, 0
     while kills < 200:
@@ -93,6 +94,7 @@ def test_two_hundred_kills_lose_and_double_nothing(service: Service) -> None:
         assert killed_until_done(service, run, 10, seed=seed)["state"] == "done"
         check_written_once_of(service, run)
         kills, seed = kills + 10, seed + 1
+        print(f"endurance: {kills} kills of workers while runs are written, none lost or doubled")
 
 
 def check_written_once_of(service: Service, run: str) -> None:
