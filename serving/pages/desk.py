@@ -179,6 +179,8 @@ def waits(going: Going, invited: bool, texts: Mapping[str, Any], language: str, 
         told.append(wait[agreed.stage])
     elif going.wishes and not invited:
         told.append(wait["wish"].format(date=day_and_month(going.wishes[0].made_at.date(), language)))
+    elif agreed.stage in ("done", "not") and going.since and going.stands.at and going.since > going.stands.at.date():
+        told.append(wait["again"])
     elif agreed.stage == "invited" or (invited and not agreed.stage):
         told.append(wait["reach" if agreed.stage else "invite"])
     if going.reported is not None:

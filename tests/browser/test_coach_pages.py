@@ -54,7 +54,7 @@ def test_a_coach_walks_from_the_list_to_a_student_and_back(page: Page, address: 
     assert no_sideways_scrolling(page)
     assert violations(page) == []
     page.get_by_label("SLB'er").select_option(index=1)
-    page.get_by_role("button", name="Toon").click()
+    page.get_by_role("button", name="Zoek", exact=True).click()
     links = page.locator(".students .name")
     name = links.first.inner_text()
     links.first.click()

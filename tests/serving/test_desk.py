@@ -18,7 +18,7 @@ from serving.app import create_app
 from serving.desk_file import read_desk
 from serving.pages.rendering import TEXTS
 from serving.store.audit import events_about
-from serving.store.desk_tables import OF_A_PERSON, OwnStudent
+from serving.store.desk_tables import OF_A_PERSON, FollowUp, OwnStudent
 from serving.store.people import STUDENT
 from serving.store.schema import connect, migrate
 from serving.store.tables import LoginSession
@@ -159,6 +159,10 @@ def test_what_will_not_do_is_told_at_its_place_and_the_text_is_kept(desk: TestCl
     assert told in page
     assert ">Lange tekst</textarea>" in page
     assert ">Lange tekst</textarea>" in desk.get(INVITED).text
+    # Another language may be chosen on the page that tells it.
+    other = re.search(r'href="(/language/en[^"]+)"', page)
+    assert other is not None
+    assert desk.get(other.group(1), headers=HTML).status_code == 200
 
 
 def test_the_second_of_two_writers_sees_both_texts_and_saves_over_the_first_knowingly_alone(desk: TestClient) -> None:
@@ -208,6 +212,15 @@ def test_a_student_who_is_handed_over_with_consent_is_with_the_other_coach_too(d
     assert "Noor Kanarie" in names(desk.get("/").text)
     assert "Zie verslag" in desk.get(INVITED).text
     assert desk.get(OTHER).status_code == 404
+
+
+def test_a_student_who_is_invited_anew_after_all_was_done_waits_again(desk: TestClient) -> None:
+    about = send(desk, "follow-up", stage="not", not_why="not_needed", version="0")
+    assert about[0] == 200
+    assert names(desk.get("/?show=waiting").text) == ["Cas Loting", "Dirk Regel"]
+    with Session(store_of(desk).engine) as session, session.begin():
+        session.execute(update(FollowUp).values(changed_at=dt.datetime(2026, 10, 20)))
+    assert "Opnieuw uitgenodigd" in desk.get("/?show=waiting").text
 
 
 def test_a_coach_puts_a_student_on_the_list_and_takes_that_back(desk: TestClient) -> None:
