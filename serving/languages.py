@@ -33,6 +33,6 @@ def accepted_language(header: str | None) -> str:
 
 
 def page_language(request: Request) -> str:
-    """Give the language that a person chose, else the browser's."""
-    chosen = request.cookies.get(COOKIE)
+    """Give the language that a person chose, else that of what they were sent, else the browser's."""
+    chosen = request.cookies.get(COOKIE) or getattr(request.state, "language", None)
     return chosen if chosen in LANGUAGES else accepted_language(request.headers.get("accept-language"))

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from riskmodel.errors import ConfigurationFault
 from riskmodel.workspace import Workspace
+from serving.letters.mail import Mail
 from serving.store.keys import Keys, read_keys
 from serving.store.retention import Periods
 from serving.store.schema import SECRET_PARTS
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     secure_cookies: bool = Field(default=True, description="Whether cookies are sent over TLS alone; off on this machine alone.")
     idle_minutes: int = Field(default=30, gt=0, description="Without a request for so long, somebody is logged out.")
     absolute_hours: int = Field(default=10, gt=0, description="After so long, somebody is logged out in any case.")
+    mail: Mail | None = Field(default=None, description="The mail server that invitations go through; without one they are printed.")
     demo: bool = Field(default=False, description="Whether people choose themselves who to be; only with people who do not exist.")
     retention: Periods = Field(default=Periods(), description="For how many days each kind of data is kept; see docs/rights.md.")
     most_bytes: int = Field(default=16 * 1024 * 1024, gt=0, description="A larger request body is refused.")

@@ -93,7 +93,12 @@ def _number(value: float, language: str) -> str:
 
 def _identity(details: Details, texts: dict[str, Any]) -> dict[str, str]:
     return _row(
-        texts, student_number=details.student_id, name=details.name, enrolments=", ".join(sorted(details.enrolments.values())) or None
+        texts,
+        student_number=details.student_id,
+        name=details.name,
+        email=details.email or None,
+        language=details.language or None,
+        enrolments=", ".join(sorted(details.enrolments.values())) or None,
     )
 
 

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from serving.store.desk_tables import DataReport, Draft, FollowUp, InvitationMark, Note, OwnStudent, Step, TalkRequest
 from serving.store.keys import Keys
+from serving.store.letter_tables import Appointment, Letter, Word
+from serving.store.letters import Written
 from serving.store.sealing import open_text
 from serving.store.tables import Person
 
@@ -55,6 +57,16 @@ def held_at_desk(session: Session, keys: Keys, person: Person, texts: dict[str, 
             "contact_on": _day(row.contact_on),
         }
 
+    def letter(row: Letter) -> dict[str, str | None]:
+        written = Written.from_text(own(row.sealed_text))
+        return {
+            "at": _moment(row.made_at),
+            "outcome": word("letter", row.state),
+            "answer": word("answer", row.answer),
+            "moments": "; ".join(_moment(each.starts_at) for each in written.moments),
+            "text": written.body,
+        }
+
     return {
         "coached": of(
             OwnStudent,
@@ -78,6 +90,22 @@ def held_at_desk(session: Session, keys: Keys, person: Person, texts: dict[str, 
                 "register": word("register", row.register),
                 "text": own(row.sealed_text),
                 "outcome": word("outcome", row.outcome or "open"),
+            },
+        ),
+        "letters": of(Letter, Letter.id, letter),
+        "appointments": of(
+            Appointment,
+            Appointment.starts_at,
+            lambda row: {"at": _moment(row.starts_at), "minutes": str(row.minutes)},
+        ),
+        "words": of(
+            Word,
+            Word.id,
+            lambda row: {
+                "at": _moment(row.made_at),
+                "mark": word("word", row.kind),
+                "text": own(row.sealed_text),
+                "taken_up": None if row.taken_at is None else _moment(row.taken_at),
             },
         ),
         "wishes": of(

@@ -96,6 +96,8 @@ class CoachedStudent(_Part):
     programme: str
     coach_id: str
     started_on: dt.date
+    email: str = ""
+    language: str = ""
 
 
 class PublishedWeek(_Part):
@@ -114,6 +116,7 @@ class PublishedWeek(_Part):
     meaning: dict[str, Texts]
     coaches: dict[str, str]
     coach_logins: dict[str, str] = {}
+    coach_mails: dict[str, str] = {}
     synthetic: bool = False
     students: tuple[PublishedStudent, ...]
     caseload: tuple[CoachedStudent, ...] | None = None

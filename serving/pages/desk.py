@@ -16,13 +16,14 @@ from serving.access.principal import Principal
 from serving.access.scopes import Scope
 from serving.dependencies import SessionDep, StoreDep, TodayDep
 from serving.languages import page_language
-from serving.pages.rendering import day_and_month, render, texts_of
+from serving.pages.rendering import day_and_month, day_of, render, texts_of, when
 from serving.pages.seen import Seen, own_coaches, seen_by
 from serving.store.audit import Event
 from serving.store.desk import Wish, open_reports, wishes
 from serving.store.follow_up import OPEN, Agreed, Standing, drafts_of, standings
+from serving.store.letters import Invitation, letters_to
 from serving.store.tables import Student, Week
-from serving.store.weeks import Listed, coaches_of, coaches_with_invited, invited_since, latest_week
+from serving.store.weeks import Listed, coaches_of, coaches_with_invited, invited_since, latest_week, now
 
 router = APIRouter(include_in_schema=False)
 # Chosen in the list of coaches for students who have none; the empty choice is everyone.
@@ -40,6 +41,7 @@ class Going:
     wishes: Sequence[Wish]
     reported: dt.datetime | None
     draft: bool
+    letters: Sequence[Invitation] = ()
 
     @property
     def open(self) -> bool:
@@ -112,6 +114,7 @@ def what_goes_on(session: SessionDep, store: StoreDep, week: Week, found: Sequen
     asked = wishes(session, keys, enrolments)
     reported = open_reports(session, enrolments)
     drafts = drafts_of(session, keys, login, enrolments)
+    letters = letters_to(session, keys, enrolments)
     listed = [
         Listed(each.enrolment_id, each.student_id, each.name, each.about.person.student, each.place, each.shown)
         for each in found
@@ -125,6 +128,7 @@ def what_goes_on(session: SessionDep, store: StoreDep, week: Week, found: Sequen
             asked.get(each.about.enrolment, ()),
             reported.get(each.about.enrolment),
             each.about.enrolment in drafts,
+            letters.get(each.about.enrolment, ()),
         )
         for each in found
     }
@@ -170,6 +174,7 @@ def waits(going: Going, invited: bool, texts: Mapping[str, Any], language: str, 
     wait = texts["waits"]
     if going.draft:
         told.append(wait["draft"])
+    told += letters_wait(going, wait, language, today)
     if agreed.stage == "agreed" and agreed.next_on is not None:
         key = "next_over" if agreed.next_on < today else "next_today" if agreed.next_on == today else "next"
         told.append(wait[key].format(date=day_and_month(agreed.next_on, language)))
@@ -185,6 +190,19 @@ def waits(going: Going, invited: bool, texts: Mapping[str, Any], language: str, 
         told.append(wait["reach" if agreed.stage else "invite"])
     if going.reported is not None:
         told.append(wait["report"].format(date=day_and_month(going.reported.date(), language)))
+    return told
+
+
+def letters_wait(going: Going, wait: Mapping[str, str], language: str, today: dt.date) -> list[str]:
+    """Tell what waits of a student's letters: one that was not sent, one that stands ready, and the moment that was picked."""
+    told = []
+    for each in going.letters:
+        if each.unsure(now()) or each.fault == "unsure":
+            told.append(wait["letter_unsure"])
+        elif each.state in ("failed", "draft"):
+            told.append(wait[f"letter_{each.state}"])
+        if each.picked is not None and day_of(each.picked.starts_at) >= today:
+            told.append(wait["talk_on"].format(when=when(each.picked.starts_at, language)))
     return told
 
 

@@ -50,6 +50,46 @@ def moment(at: dt.datetime, language: str) -> str:
     return f"{day_and_month(local.date(), language)}, {local:%H:%M}"
 
 
+def when(at: dt.datetime, language: str) -> str:
+    """Write a moment of the store, which is UTC, with its weekday on a Dutch clock: 'dinsdag 3 november, 16:30 uur'."""
+    local = at.replace(tzinfo=dt.UTC).astimezone(_HERE_CLOCK)
+    day = format_date(local.date(), format="EEEE d MMMM", locale=language)
+    return f"{day}, {local:%H:%M}" + (" uur" if language == "nl" else "")
+
+
+def from_clock(text: str) -> dt.datetime | None:
+    """Read a moment on a Dutch clock, as a form gives it, into UTC; None where it is none, or on the night that the clock skips it."""
+    try:
+        local = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if local.tzinfo is not None:
+        return None
+    at = local.replace(tzinfo=_HERE_CLOCK).astimezone(dt.UTC)
+    return at.replace(tzinfo=None) if at.astimezone(_HERE_CLOCK).replace(tzinfo=None) == local else None
+
+
+def on_clock(at: dt.datetime) -> str:
+    """Write a moment of the store as a form takes it, on a Dutch clock."""
+    return at.replace(tzinfo=dt.UTC).astimezone(_HERE_CLOCK).strftime("%Y-%m-%dT%H:%M")
+
+
+def day_of(at: dt.datetime) -> dt.date:
+    """Give the day on a Dutch clock of a moment of the store."""
+    return at.replace(tzinfo=dt.UTC).astimezone(_HERE_CLOCK).date()
+
+
+def present(today: dt.date, at: dt.datetime) -> dt.datetime:
+    """Give the moment that it is, UTC, on the day that pages take for today; in the demo that is another one than the clock's."""
+    return at + (today - day_of(at))
+
+
+def end_of_day(on: dt.date) -> dt.datetime:
+    """Give the moment, UTC, at which a day ends on a Dutch clock."""
+    local = dt.datetime.combine(on + dt.timedelta(days=1), dt.time(), _HERE_CLOCK)
+    return local.astimezone(dt.UTC).replace(tzinfo=None)
+
+
 def texts_of(request: Request) -> Mapping[str, Any]:
     """Give the texts in the language of the person who asks, in the institution's own terms."""
     named: Mapping[str, Mapping[str, Any]] = request.app.state.desk.texts
@@ -78,6 +118,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         short_date=lambda date: format_date(date, format="d MMM", locale=language),
         day_and_month=lambda date: day_and_month(date, language),
         moment=lambda at: moment(at, language),
+        when=lambda at: when(at, language),
         **values,
     )
     return HTMLResponse(page, status, headers={"Content-Language": language, "Vary": "Cookie, Accept-Language"})

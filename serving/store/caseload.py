@@ -21,7 +21,8 @@ def keep_caseload(session: Session, keys: Keys, students: Iterable[CoachedStuden
     rows = list(students)
     for first in range(0, len(rows), _CHUNK):
         part = rows[first : first + _CHUNK]
-        people = keep_people(session, keys, ((each.student_id, each.name, each.enrolment_id) for each in part))
+        addresses = {each.student_id: (each.email, each.language) for each in part}
+        people = keep_people(session, keys, ((each.student_id, each.name, each.enrolment_id) for each in part), addresses)
         digests = {each.enrolment_id: keys.digest(ENROLMENT, each.enrolment_id) for each in part}
         there = {row.enrolment: row for row in session.scalars(select(OwnStudent).where(OwnStudent.enrolment.in_(digests.values())))}
         for each in part:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from serving.store.letter_tables import Appointment, Letter, Word
 from serving.store.tables import Base, Person
 
 
@@ -140,5 +141,17 @@ class TalkRequest(Base):
     ended_at: Mapped[dt.datetime | None]
 
 
-OF_A_PERSON: tuple[type[Any], ...] = (OwnStudent, FollowUp, Step, Note, Draft, InvitationMark, DataReport, TalkRequest)
-"""All tables of the desk; each of their rows is of one person."""
+OF_A_PERSON: tuple[type[Any], ...] = (
+    OwnStudent,
+    FollowUp,
+    Step,
+    Note,
+    Draft,
+    InvitationMark,
+    DataReport,
+    TalkRequest,
+    Word,
+    Appointment,
+    Letter,
+)
+"""All tables of the desk; each of their rows is of one person. Rows that others point to come last, so that rows can go in this order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -252,6 +252,30 @@ def _write(session: Session, keys: Keys, about: About, before: Standing, agreed:
     else:
         for name, value in told.items():
             setattr(row, name, value)
+
+
+def advance(session: Session, keys: Keys, about: About, stage: str, *, by: str, at: dt.datetime, today: dt.date, not_why: str = "") -> bool:
+    """Note how far it is where something else than the form tells it, such as a letter that was sent; what is further already stays.
+
+    Call it in a transaction that holds the audit trail's head.
+
+    Returns
+    -------
+    bool
+        Whether anything changed.
+    """
+    before = standing(session, keys, about.enrolment)
+    # An invitation is sent anew after a talk that did not come about; nothing else leads back.
+    begins = before.agreed.stage in ("", "done", "not")
+    further = begins or (before.agreed.stage == "invited" and stage != "invited") or (before.agreed.stage == "reached" and stage == "not")
+    if not further:
+        return False
+    contact = today if stage == "reached" else before.agreed.contact_on
+    agreed = replace(before.agreed, stage=stage, not_why=not_why, contact_on=contact)
+    sealed_by = keys.seal(by)
+    _write(session, keys, about, before, agreed, sealed_by, at)
+    _take_step(session, about, before.agreed, agreed, sealed_by, at, today)
+    return True
 
 
 def _take_step(session: Session, about: About, before: Agreed, agreed: Agreed, sealed_by: str, at: dt.datetime, today: dt.date) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
@@ -38,21 +38,27 @@ class Details:
         The number where no name is known.
     enrolments : mapping of str to str
         The institution's enrolment ids by their digest.
+    email, language : str
+        Where letters go and in which language they are; empty where the institution did not tell.
     """
 
     student_id: str
     name: str
     enrolments: Mapping[str, str]
+    email: str = ""
+    language: str = ""
 
     def to_text(self) -> str:
         """Give all as one text, to be encrypted."""
-        return json.dumps({"student_id": self.student_id, "name": self.name, "enrolments": dict(self.enrolments)}, ensure_ascii=False)
+        told = {"student_id": self.student_id, "name": self.name, "enrolments": dict(self.enrolments)}
+        written = {name: value for name, value in (("email", self.email), ("language", self.language)) if value}
+        return json.dumps(told | written, ensure_ascii=False)
 
     @classmethod
     def from_text(cls, text: str) -> Details:
         """Take back what `to_text` gave."""
         told = json.loads(text)
-        return cls(told["student_id"], told["name"], told["enrolments"])
+        return cls(told["student_id"], told["name"], told["enrolments"], told.get("email", ""), told.get("language", ""))
 
 
 def details_of(person: Person, keys: Keys) -> Details | None:
@@ -119,7 +125,12 @@ class Known:
     key: Fernet
 
 
-def keep_people(session: Session | Connection, keys: Keys, told: Iterable[tuple[str, str, str]]) -> dict[str, Known]:
+def keep_people(
+    session: Session | Connection,
+    keys: Keys,
+    told: Iterable[tuple[str, str, str]],
+    addresses: Mapping[str, tuple[str, str]] | None = None,
+) -> dict[str, Known]:
     """Find or add the person behind each student, with the newest name and every enrolment.
 
     Parameters
@@ -129,6 +140,8 @@ def keep_people(session: Session | Connection, keys: Keys, told: Iterable[tuple[
     keys : Keys
     told : iterable of (student_id, name, enrolment_id)
         An empty name leaves the one that is known; for a student without any, their number stands in.
+    addresses : mapping of str to (str, str), optional
+        E-mail address and language by student; of whoever is not in it they stay as they were.
 
     Returns
     -------
@@ -153,7 +166,11 @@ def keep_people(session: Session | Connection, keys: Keys, told: Iterable[tuple[
         known = None if held is None or before is None else _details(own, before)
         details = known or Details(student, student, {})
         for name, enrolment in rows[student]:
-            details = Details(student, name or details.name, {**details.enrolments, keys.digest(ENROLMENT, enrolment): enrolment})
+            enrolments = {**details.enrolments, keys.digest(ENROLMENT, enrolment): enrolment}
+            details = replace(details, student_id=student, name=name or details.name, enrolments=enrolments)
+        if addresses is not None and student in addresses:
+            email, language = addresses[student]
+            details = replace(details, email=email, language=language)
         identity = secrets.token_hex(16) if row is None else row.id
         found[student] = Known(identity, digest, own)
         if details != known:

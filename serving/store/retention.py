@@ -27,6 +27,7 @@ from serving.store.desk_tables import (
     Step,
     TalkRequest,
 )
+from serving.store.letter_tables import Appointment, Letter, Word
 from serving.store.sealing import renew_own_keys
 from serving.store.tables import (
     AuditEvent,
@@ -59,7 +60,9 @@ class Periods(BaseModel):
     people: int = Field(default=730, gt=0, description="Names and enrolments, from the last list or score that a student was in.")
     sessions: int = Field(default=90, gt=0, description="Log-ins, stand-ins and tokens, from their end.")
     talks: int = Field(
-        default=730, gt=0, description="Follow-up, notes, marks, reports and wishes for a talk, from when they were last written."
+        default=730,
+        gt=0,
+        description="Follow-up, notes, marks, reports, letters, words and wishes for a talk, from when they were last written.",
     )
     drafts: int = Field(default=30, gt=0, description="What was filled in and never saved.")
     audit: int = Field(default=1095, gt=0, description="Who saw or did what; removed under a signed checkpoint.")
@@ -165,6 +168,12 @@ def _old_of_desk(bounds: _Bounds) -> list[tuple[type[Any], ColumnElement[bool]]]
         (InvitationMark, InvitationMark.at < bounds.talks),
         (DataReport, func.coalesce(DataReport.ended_at, DataReport.made_at) < bounds.talks),
         (TalkRequest, func.coalesce(TalkRequest.ended_at, TalkRequest.made_at) < bounds.talks),
+        (Word, func.coalesce(Word.taken_at, Word.made_at) < bounds.talks),
+        (
+            Appointment,
+            Appointment.letter_id.in_(select(Letter.id).where(func.coalesce(Letter.answered_at, Letter.state_at) < bounds.talks)),
+        ),
+        (Letter, func.coalesce(Letter.answered_at, Letter.state_at) < bounds.talks),
         (Draft, Draft.saved_at < bounds.drafts),
     ]
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from riskmodel.errors import RiskModelError
 from serving.store.desk_tables import DataReport, Draft, FollowUp, Note, TalkRequest
 from serving.store.keys import Keys
+from serving.store.letter_tables import Letter, Word
 from serving.store.tables import Person, Score, Student
 
 _CHUNK = 500
@@ -30,6 +31,8 @@ _TOLD: tuple[tuple[Any, str], ...] = (
     (Draft.__table__, "sealed_fields"),
     (DataReport.__table__, "sealed_text"),
     (TalkRequest.__table__, "sealed_text"),
+    (Letter.__table__, "sealed_text"),
+    (Word.__table__, "sealed_text"),
 )
 
 

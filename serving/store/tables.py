@@ -45,6 +45,7 @@ class Week(Base):
     meaning: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON)
     sealed_coaches: Mapped[str]
     sealed_logins: Mapped[str]
+    sealed_mails: Mapped[str | None]
     synthetic: Mapped[bool]
     closed_on: Mapped[dt.date | None]
     students: Mapped[list[Student]] = relationship(back_populates="week", cascade="all, delete-orphan", passive_deletes=True)

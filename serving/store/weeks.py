@@ -119,10 +119,12 @@ def publish_week(store: Store, week: PublishedWeek, *, actor: str) -> int:
         gone = [(person, enrolment, week.on) for person, enrolment in session.execute(before).all() if enrolment not in still]
         withdraw(session, gone, now())
         session.execute(delete(Week).where(Week.on == week.on))
-        told = week.model_dump(exclude={"students", "coaches", "coach_logins", "caseload"})
+        told = week.model_dump(exclude={"students", "coaches", "coach_logins", "coach_mails", "caseload"})
         sealed_coaches = keys.seal(json.dumps(week.coaches, ensure_ascii=False))
         sealed_logins = keys.seal(json.dumps(week.coach_logins, ensure_ascii=False))
-        session.add(Week(**told, sealed_coaches=sealed_coaches, sealed_logins=sealed_logins, published_at=now(), students=students))
+        mails = keys.seal(json.dumps(week.coach_mails, ensure_ascii=False)) if week.coach_mails else None
+        sealed_parts = {"sealed_coaches": sealed_coaches, "sealed_logins": sealed_logins, "sealed_mails": mails}
+        session.add(Week(**told, **sealed_parts, published_at=now(), students=students))
         if week.caseload is not None:
             keep_caseload(session, keys, week.caseload, week.on)
         scores = [score for student in listed if (score := _score_of(week, student)) is not None]
@@ -175,6 +177,13 @@ def logins_of(week: Week, keys: Keys) -> dict[str, str]:
     """Give whose login belongs to which of a list's coaches: coach ids by login subject."""
     told: dict[str, str] = json.loads(keys.open(week.sealed_logins))
     return told
+
+
+def mail_of(week: Week, keys: Keys, login: str) -> str:
+    """Give the address of the coach whose login this is; empty where none is known."""
+    coach = logins_of(week, keys).get(login, "")
+    mails: dict[str, str] = {} if week.sealed_mails is None else json.loads(keys.open(week.sealed_mails))
+    return mails.get(coach, "")
 
 
 def coaches_behind(session: Session, keys: Keys, week: Week, login: str, on: dt.date) -> frozenset[str]:
@@ -260,3 +269,4 @@ def reseal_coaches(session: Session, keys: Keys) -> None:
     for week in session.scalars(select(Week)):
         week.sealed_coaches = keys.reseal(week.sealed_coaches)
         week.sealed_logins = keys.reseal(week.sealed_logins)
+        week.sealed_mails = None if week.sealed_mails is None else keys.reseal(week.sealed_mails)

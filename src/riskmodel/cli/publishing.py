@@ -257,6 +257,7 @@ def _common(dataset: Dataset, on: dt.date, policy: Policy, target: str) -> dict[
         "policy": {**policy.model_dump(mode="json"), "version": policy.version},
         "outcome": dataset.definition.outcome.model_dump(),
         "coaches": dict(zip(coaches["coach_id"], coaches["name"], strict=True)),
+        "coach_mails": {coach: mail for coach, email in zip(coaches["coach_id"], coaches["email"], strict=True) if (mail := _text(email))},
         "coach_logins": {login: coach for login, coach in zip(coaches["login_subject"], coaches["coach_id"], strict=True) if _text(login)},
         "synthetic": dataset.definition.source.startswith(SYNTHETIC_SOURCE),
         "caseload": _caseload(dataset, on),
@@ -282,6 +283,8 @@ def _caseload(dataset: Dataset, on: dt.date) -> tuple[CoachedStudent, ...]:
                 programme=row["programme"],
                 coach_id=_text(row["coach_id"]) or "",
                 started_on=from_epoch_day(int(row["start_date"])),
+                email=_text(row["email"]) or "",
+                language=_text(row["language"]) or "",
             )
             for row in people[people["cohort"].isin(running)].reset_index().to_dict(orient="records")
         ]
@@ -390,7 +393,7 @@ def _people(dataset: Dataset, known: Known) -> pd.DataFrame:
     )
     frame = _collect(known.enrolments.select(*columns))
     contacts = read_contacts(dataset.folder, dataset.definition).drop_duplicates("student_id")
-    return frame.merge(contacts[["student_id", "name"]], on="student_id", how="left").set_index("enrolment_id")
+    return frame.merge(contacts[["student_id", "name", "email", "language"]], on="student_id", how="left").set_index("enrolment_id")
 
 
 def _background(person: pd.Series, kinds: Mapping[str, Mapping[Any, str]]) -> Background:

@@ -26,7 +26,7 @@ HTML = {"Accept": "text/html"}
 OPEN = {
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.json"), ("GET", "/docs"), ("GET", "/language/{language}"), ("GET", "/login"),
     ("GET", "/login/callback"), ("POST", "/login/demo"), ("GET", "/logged-out"), ("GET", "/problems"),
-    ("GET", "/problems/{kind}"),
+    ("GET", "/problems/{kind}"), ("GET", "/invitation/{token}"), ("POST", "/invitation/{token}"), ("GET", "/invitation/{token}/appointment.ics"),
 }  # fmt: skip
 BODY = {"students": [{"enrolment_id": "e", "landmark": 56, "features": {"attendance_share": 0.5}}]}
 
