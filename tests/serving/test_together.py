@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from serving.together import Together
+
+
+def on_a_loop(work: Callable[[], Coroutine[Any, Any, list[object]]]) -> list[object]:
+    """Run on a loop in a thread of its own, as a browser that another test left open has one in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work())).result()
 
 
 def asked_at_once(work: Callable[[list[int]], Sequence[int]], numbers: Sequence[int], *, threads: bool, most: int = 32) -> list[object]:
@@ -21,7 +28,7 @@ def asked_at_once(work: Callable[[list[int]], Sequence[int]], numbers: Sequence[
             together: Together[int, int] = Together(work, pool if threads else None, most=most, weight=lambda number: number)
             return list(await asyncio.gather(*(together.ask(number) for number in numbers), return_exceptions=True))
 
-    return asyncio.run(all_of_them())
+    return on_a_loop(all_of_them)
 
 
 @pytest.mark.parametrize("threads", [True, False])
@@ -92,5 +99,5 @@ def test_who_asks_while_a_group_is_at_work_comes_in_the_next_one() -> None:
             go_on.set()
             return list(await asyncio.gather(first, *others))
 
-    assert asyncio.run(scene()) == [1, 2, 3]
+    assert on_a_loop(scene) == [1, 2, 3]
     assert groups == [[1], [2, 3]]

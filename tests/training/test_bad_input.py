@@ -123,7 +123,7 @@ def test_bad_tables_give_one_clear_message_and_change_nothing(call: Call, shop: 
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("command", ["evaluate", "promote", "score", "publish"])
+@pytest.mark.parametrize("command", ["evaluate", "promote", "score"])
 def test_a_workspace_without_models_says_what_to_run_first_and_stays_empty(
     call: Call, promoted: Shop, tmp_path: Path, command: str
 ) -> None:

@@ -82,7 +82,8 @@ def test_no_route_shows_a_coordinator_a_student_of_the_programme_whose_advice_th
                     path = route.path.replace("{enrolment_id}", enrolment).replace("{student_id}", number)
                     answer = client.get(path, headers={"Accept": "*/*"})
                     if path != route.path and not re.search(r"\{\w+\}", path):
-                        assert (answer.status_code == 200) is shown, path
+                        there = shown and not path.endswith("appointment.ics")  # nobody picked a moment yet
+                        assert (answer.status_code == 200) is there, path
                     assert answer.status_code in (200, 404), path
                     assert not [number for number in behind.values() if number in answer.text], path
                     assert not [enrolment for enrolment in behind if enrolment in answer.text and enrolment not in path], path
