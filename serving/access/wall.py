@@ -13,12 +13,13 @@ from sqlalchemy import ColumnElement, event, false, or_, select
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from serving.store.desk_tables import DataReport, Draft, FollowUp, InvitationMark, Note, OwnStudent, Step, TalkRequest
-from serving.store.letter_tables import Appointment, Letter, Word
+from serving.store.letter_tables import Letter, Word
 from serving.store.tables import RunStudent, Score, Student, Withdrawn
 
-# Tables that say of which programme somebody is, and tables of what is held of an enrolment.
+# Tables that say of which programme somebody is, and tables of what is held of an enrolment. An appointment is read by way of its letter; by itself it
+# tells no more than when a coach is taken, which must be known to whoever offers moments.
 _BY_PROGRAMME = (Student, OwnStudent, RunStudent)
-_BY_ENROLMENT = (Score, FollowUp, Step, Note, Draft, InvitationMark, DataReport, TalkRequest, Letter, Appointment, Word)
+_BY_ENROLMENT = (Score, FollowUp, Step, Note, Draft, InvitationMark, DataReport, TalkRequest, Letter, Word)
 
 
 @dataclass(frozen=True)
