@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -79,10 +79,12 @@ class Together(Generic[Asked, Told]):
         if self._pool is None:
             self._tell(loop, group, self._done(asked))
             return
-        work = loop.run_in_executor(self._pool, self._done, asked)
-        work.add_done_callback(
-            lambda done: self._tell(loop, group, done.result() if done.exception() is None else [done.exception()] * len(group))
-        )
+        try:
+            work = loop.run_in_executor(self._pool, self._done, asked)
+        except RuntimeError as error:  # the service is stopping
+            self._tell(loop, group, [error] * len(group))
+            return
+        work.add_done_callback(lambda done: self._tell(loop, group, _answers(done, len(group))))
 
     def _gathered(self) -> list[tuple[Asked, asyncio.Future[Told]]]:
         group: list[tuple[Asked, asyncio.Future[Told]]] = []
@@ -123,3 +125,10 @@ class Together(Generic[Asked, Told]):
             loop.call_soon(self._next, loop)
         else:
             self._busy = False
+
+
+def _answers(done: asyncio.Future[list[Any]], count: int) -> list[Any]:
+    if done.cancelled():
+        return [asyncio.CancelledError()] * count
+    error = done.exception()
+    return done.result() if error is None else [error] * count
