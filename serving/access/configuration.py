@@ -80,6 +80,10 @@ class Access(_Part):
         default_factory=dict,
         description="Per value that gives the role study_advice, the programmes whose advice it decides on; every programme for one that is not named.",
     )
+    teaches: dict[str, Annotated[frozenset[_Text], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Per value that gives the role teacher, the programmes that it teaches in; none for one that is not named.",
+    )
     both_roles: tuple[BothRoles, ...] = ()
 
     @model_validator(mode="after")
@@ -87,6 +91,9 @@ class Access(_Part):
         unknown = set(self.study_advice) - set(self.roles.get(Role.STUDY_ADVICE, ()))
         if unknown:
             raise ValueError(f"[study_advice] names {', '.join(sorted(unknown))}, which [roles] study_advice does not")
+        untaught = set(self.teaches) - set(self.roles.get(Role.TEACHER, ()))
+        if untaught:
+            raise ValueError(f"[teaches] names {', '.join(sorted(untaught))}, which [roles] teacher does not")
         if self.machines is not None and self.machines.audience == self.oidc.client_id:
             raise ValueError("[machines] audience is [oidc] client_id, so that what a person logs in with would pass for a machine")
         return self
@@ -104,6 +111,10 @@ class Access(_Part):
                 return None
             found |= self.study_advice[value]
         return frozenset(found)
+
+    def teaches_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """Give the programmes that a person teaches in, by their claims."""
+        return frozenset().union(*(self.teaches[value] for value in self._values(claims) if value in self.teaches))
 
     def _values(self, claims: Mapping[str, Any]) -> set[str]:
         told = claims.get(self.claims.roles, ())

@@ -148,7 +148,7 @@ def as_principal(request: Request, person: Person) -> Principal:
     access = request.app.state.access
     wall = wall_of(access, person)
     scopes = scopes_of(person.roles, walled_off=wall.total)
-    return Principal("person", person.login, person.name, scopes, person.roles, person.demo, person.student, wall)
+    return Principal("person", person.login, person.name, scopes, person.roles, person.demo, person.student, wall, person.teaches)
 
 
 def wall_of(access: Access | None, person: Person) -> Wall:

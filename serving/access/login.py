@@ -89,4 +89,4 @@ class Login:
         # A number tells who somebody is only where the institution says that they are a student.
         student = str(claims.get(claim) or "") if claim is not None and Role.STUDENT in roles else ""
         name = str(claims.get(self.access.claims.name) or login)
-        return Person(login, name, roles, student=student, decides=self.access.decides_in(claims))
+        return Person(login, name, roles, student=student, decides=self.access.decides_in(claims), teaches=self.access.teaches_in(claims))

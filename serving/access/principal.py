@@ -28,6 +28,8 @@ class Principal:
         A student's own number; empty for everybody else.
     wall : Wall
         What they are kept from because they decide on the binding study advice.
+    teaches : frozenset of str
+        Programmes that they teach in.
     """
 
     kind: Literal["person", "machine"]
@@ -38,6 +40,7 @@ class Principal:
     demo: bool = False
     student: str = ""
     wall: Wall = NONE
+    teaches: frozenset[str] = frozenset()
 
     def may(self, *scopes: Scope) -> bool:
         """Tell whether one of these is allowed."""

@@ -30,6 +30,8 @@ class Scope(StrEnum):
     """Read counts and states of the service."""
     RIGHTS_HANDLE = "rights:handle"
     """Do what a student asks for by right: read all that is held, object, withdraw, erase, and read who saw them."""
+    WORDS_GIVE = "words:give"
+    """Report a worry or a compliment of a student of an own programme, found by number or name."""
     OWN_READ = "own:read"
     """Read what is held of oneself, and who saw it."""
 
@@ -50,7 +52,7 @@ class Role(StrEnum):
 
 ALLOWED: dict[Role, frozenset[Scope]] = {
     Role.STUDENT: frozenset({Scope.OWN_READ}),
-    Role.TEACHER: frozenset(),
+    Role.TEACHER: frozenset({Scope.WORDS_GIVE}),
     Role.COACH: frozenset({Scope.STUDENTS_OWN}),
     Role.COORDINATOR: frozenset({Scope.STUDENTS_OWN, Scope.STUDENTS_ALL}),
     Role.DATA_TEAM: frozenset({Scope.SCORES_COMPUTE, Scope.RUNS_READ, Scope.MODELS_READ, Scope.METRICS_READ}),

@@ -46,6 +46,8 @@ class Person:
         A student's own number; empty for everybody else.
     decides : frozenset of str or None
         Programmes whose binding study advice they decide on; None for every programme.
+    teaches : frozenset of str
+        Programmes that they teach in.
     """
 
     login: str
@@ -54,12 +56,13 @@ class Person:
     demo: bool = False
     student: str = ""
     decides: frozenset[str] | None = frozenset()
+    teaches: frozenset[str] = frozenset()
 
     def to_text(self) -> str:
         """Give all as one text, to be encrypted."""
         told = {"login": self.login, "name": self.name, "roles": sorted(self.roles), "demo": self.demo, "student": self.student}
         decides = None if self.decides is None else sorted(self.decides)
-        return json.dumps({**told, "decides": decides}, ensure_ascii=False)
+        return json.dumps({**told, "decides": decides, "teaches": sorted(self.teaches)}, ensure_ascii=False)
 
     @classmethod
     def from_text(cls, text: str) -> Person:
@@ -74,6 +77,7 @@ class Person:
             told["demo"],
             told.get("student", ""),
             None if decides is None else frozenset(decides),
+            frozenset(told.get("teaches", ())),
         )
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from serving.access.guard import LoginNeeded, NotAllowed, as_principal, person_of
+from serving.access.scopes import Scope
 from serving.pages.acts import keep_for_later
 from serving.pages.forms import filled_in, read_form
 from serving.pages.rendering import render
@@ -37,4 +38,6 @@ def add_access_handlers(app: FastAPI) -> None:
     @app.exception_handler(NotAllowed)
     def _refused(request: Request, error: NotAllowed) -> Response:
         person = person_of(request)
+        if request.url.path == "/" and person is not None and as_principal(request, person).may(Scope.WORDS_GIVE):
+            return RedirectResponse("/teaching", status_code=303)
         return render(request, "not_allowed.html", 403, person=None if person is None else as_principal(request, person))

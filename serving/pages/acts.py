@@ -35,6 +35,7 @@ from serving.store.desk import (
 )
 from serving.store.follow_up import Writer, WrittenMeanwhile, drop_draft, keep_draft, save, standing
 from serving.store.weeks import Store, coaches_of, latest_week, now
+from serving.store.words import take_up
 
 router = APIRouter(include_in_schema=False)
 FormDep = Annotated[FormData, Depends(read_form)]
@@ -161,6 +162,16 @@ def put_on_list(session: SessionDep, store: StoreDep, person: StaffDep, form: Fo
         return _back(seen, "choose", "wish")
     ask_for_talk(store, seen.about, way, text, by=_writer(person), at=now())
     return _back(seen, "listed", "wish")
+
+
+@router.post("/students/{enrolment_id}/words")
+def take_up_word(session: SessionDep, store: StoreDep, person: StaffDep, form: FormDep, enrolment_id: str) -> Response:
+    """Note that what a teacher reported was taken up; the teacher is told that, and not what was said."""
+    _, seen = require_seen(session, store, person, enrolment_id)
+    require_token(store.keys, person.login, form)
+    session.rollback()
+    taken = seen.own and take_up(store, seen.about, _whole_number(text_in(form, "word")), by=_writer(person), at=now())
+    return _back(seen, "taken_up" if taken else "nothing", "words")
 
 
 def keep_for_later(request: Request, form: FormData, enrolment_id: str) -> str | None:

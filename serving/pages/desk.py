@@ -24,6 +24,7 @@ from serving.store.follow_up import OPEN, Agreed, Standing, drafts_of, standings
 from serving.store.letters import Invitation, letters_to
 from serving.store.tables import Student, Week
 from serving.store.weeks import Listed, coaches_of, coaches_with_invited, invited_since, latest_week, now
+from serving.store.words import waiting_words
 
 router = APIRouter(include_in_schema=False)
 # Chosen in the list of coaches for students who have none; the empty choice is everyone.
@@ -42,6 +43,7 @@ class Going:
     reported: dt.datetime | None
     draft: bool
     letters: Sequence[Invitation] = ()
+    word: dt.datetime | None = None
 
     @property
     def open(self) -> bool:
@@ -115,6 +117,7 @@ def what_goes_on(session: SessionDep, store: StoreDep, week: Week, found: Sequen
     reported = open_reports(session, enrolments)
     drafts = drafts_of(session, keys, login, enrolments)
     letters = letters_to(session, keys, enrolments)
+    words = waiting_words(session, enrolments)
     listed = [
         Listed(each.enrolment_id, each.student_id, each.name, each.about.person.student, each.place, each.shown)
         for each in found
@@ -129,6 +132,7 @@ def what_goes_on(session: SessionDep, store: StoreDep, week: Week, found: Sequen
             reported.get(each.about.enrolment),
             each.about.enrolment in drafts,
             letters.get(each.about.enrolment, ()),
+            words.get(each.about.enrolment),
         )
         for each in found
     }
@@ -174,6 +178,8 @@ def waits(going: Going, invited: bool, texts: Mapping[str, Any], language: str, 
     wait = texts["waits"]
     if going.draft:
         told.append(wait["draft"])
+    if going.word is not None:
+        told.append(wait["word"].format(date=day_and_month(going.word.date(), language)))
     told += letters_wait(going, wait, language, today)
     if agreed.stage == "agreed" and agreed.next_on is not None:
         key = "next_over" if agreed.next_on < today else "next_today" if agreed.next_on == today else "next"

@@ -21,13 +21,14 @@ from serving.languages import page_language
 from serving.pages.rendering import TEXTS, render, safe_path
 from serving.settings import Settings
 from serving.store.audit import Event, record
+from serving.store.caseload import programmes_of
 from serving.store.weeks import Store, coaches_of, coaches_with_invited, latest_week, logins_of, now
 
 router = APIRouter(include_in_schema=False)
 PersonDep = Annotated[Principal, Depends(Allow(to="people"))]
 _BACK = "login_to"
 _CALLBACK = "/login/callback"
-DEMO_COORDINATOR = "demo-coordinator"
+DEMO_COORDINATOR, DEMO_TEACHER = "demo-coordinator", "demo-teacher"
 
 
 @router.get("/login", dependencies=[Depends(open_to_all)])
@@ -77,7 +78,15 @@ def _choice(request: Request, store: Store, to: str) -> HTMLResponse:
         counts = {} if week is None else coaches_with_invited(session, week)
     invited = {login: coach for login, coach in logins.items() if counts.get(coach)}
     coaches = sorted(((login, people.get(coach, coach), counts[coach]) for login, coach in invited.items()), key=lambda each: each[1])
-    return render(request, "login_demo.html", coaches=coaches, coordinator=DEMO_COORDINATOR, to=safe_path(to), ready=bool(logins))
+    return render(
+        request,
+        "login_demo.html",
+        coaches=coaches,
+        coordinator=DEMO_COORDINATOR,
+        teacher=DEMO_TEACHER,
+        to=safe_path(to),
+        ready=bool(logins),
+    )
 
 
 @router.post("/login/demo", dependencies=[Depends(open_to_all)])
@@ -97,6 +106,9 @@ def login_demo(
     if who == DEMO_COORDINATOR:
         roles = frozenset({Role.COORDINATOR, Role.DATA_TEAM, Role.ADMINISTRATOR})
         person = Person(who, TEXTS[page_language(request)]["demo_coordinator"], roles, demo=True)
+    elif who == DEMO_TEACHER:
+        name = TEXTS[page_language(request)]["demo_teacher"]
+        person = Person(who, name, frozenset({Role.TEACHER}), demo=True, teaches=programmes_of(session))
     elif who in logins:
         person = Person(who, coaches_of(week, store.keys).get(logins[who], who), frozenset({Role.COACH}), demo=True)
     else:

@@ -26,6 +26,7 @@ from serving.store.desk import KNOWN, NOT_NOW, REGISTERS, mark_of, reports_on, w
 from serving.store.follow_up import HAND_TO, NOT_WHY, REASONS, STAGES, Contact, Standing, contacts_with, draft_of, notes_on, standing
 from serving.store.tables import Week
 from serving.store.weeks import Listed, Store, coaches_of, invited_since, latest_week
+from serving.store.words import words_on
 
 router = APIRouter(include_in_schema=False)
 _CONTACTS = ("reached", "talked", "agreed", "done")
@@ -165,6 +166,7 @@ def student_page(
         theirs=theirs,
         contacts=contacts,
         notes=notes_on(session, keys, seen.about) if seen.own else [],
+        words=words_on(session, keys, seen.about) if seen.own else [],
         asked=wishes(session, keys, [seen.about.enrolment]).get(seen.about.enrolment, []),
         reports=reports_on(session, keys, seen.about),
         keepers={register: request.app.state.desk.keeper_of(register, language) for register in REGISTERS},

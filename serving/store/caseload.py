@@ -38,6 +38,11 @@ def keep_caseload(session: Session, keys: Keys, students: Iterable[CoachedStuden
     session.execute(delete(OwnStudent).where(OwnStudent.on < on))
 
 
+def programmes_of(session: Session) -> frozenset[str]:
+    """Give the programmes that students are enrolled in."""
+    return frozenset(session.scalars(select(OwnStudent.programme).where(OwnStudent.closed_on.is_(None)).distinct()))
+
+
 def students_of(session: Session, coaches: Collection[str] | None) -> list[OwnStudent]:
     """Give the enrolments whose own coach is one of these, or all, with the people behind them."""
     query = select(OwnStudent).where(OwnStudent.closed_on.is_(None)).options(joinedload(OwnStudent.person))

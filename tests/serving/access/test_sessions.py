@@ -97,7 +97,7 @@ def test_in_the_demo_one_is_a_coach_or_the_coordinator_and_elsewhere_nobody_by_c
         assert client.get("/").status_code == 303
 
 
-@pytest.mark.parametrize("role", ["student", "teacher", "study_advice"])
+@pytest.mark.parametrize("role", ["student", "study_advice"])
 def test_who_sees_no_students_gets_a_page_that_says_so(place: Place, role: str) -> None:
     from tests.serving.conftest import let_in
 
