@@ -1,5 +1,7 @@
 """The coach's desk with 5,000 students in the store: milliseconds until a page is there, and its size.
 
+Client and service share one process; the time of the processor is what a busy machine does not stretch.
+
 python benchmarks/desk_speed.py [--json FILE]
 """
 
@@ -100,7 +102,7 @@ def main() -> None:
         settings = Settings(
             champion_folder=place, store_url=url, keys_file=place / "keys.json", audit_heads=place / "heads.jsonl", secure_cookies=False
         )
-        print("| page | p50 ms | p95 ms (goal 50) | kB (goal 100) |\n| --- | --- | --- | --- |")
+        print("| page | p50 ms | p95 ms (goal 50) | p95 of the processor | kB (goal 100) |\n| --- | --- | --- | --- | --- |")
         with TestClient(create_app(settings)) as client:
             pages = (
                 ("list of 25 students", "c40", "/"),
@@ -111,17 +113,18 @@ def main() -> None:
             for name, login, path in pages:
                 with Session(store.engine) as session, session.begin():
                     client.cookies.set("session", begin(session, keys, Person(login, login, frozenset({Role.COACH})), now()))
-                taken = []
+                taken, worked = [], []
                 for _ in range(ASKED):
-                    began = time.perf_counter()
+                    began, before = time.perf_counter(), time.process_time()
                     answer = client.get(path)
+                    worked.append(1000 * (time.process_time() - before))
                     taken.append(1000 * (time.perf_counter() - began))
                     assert answer.status_code == 200, answer.text
-                taken.sort()
-                half, most = taken[ASKED // 2], taken[int(ASKED * 0.95)]
+                half, most = sorted(taken)[ASKED // 2], sorted(taken)[int(ASKED * 0.95)]
+                own = sorted(worked)[int(ASKED * 0.95)]
                 size = len(answer.content)
-                print(f"| {name} | {half:.0f} | {most:.0f} | {size / 1000:.0f} |", flush=True)
-                rows.append({"page": name, "p50_ms": half, "p95_ms": most, "bytes": size})
+                print(f"| {name} | {half:.0f} | {most:.0f} | {own:.0f} | {size / 1000:.0f} |", flush=True)
+                rows.append({"page": name, "p50_ms": half, "p95_ms": most, "p95_cpu_ms": own, "bytes": size})
     if options.json is not None:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
