@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadSignature, Signer
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
@@ -158,22 +158,22 @@ def clashing(moments: Sequence[Moment]) -> bool:
 
 def new_number() -> str:
     """Draw what a letter's link is to hold: 128 bits from the operating system."""
-    return secrets.token_hex(16)
+    return secrets.token_urlsafe(16)
 
 
 def link_token(keys: Keys, number: str) -> str:
     """Give the last part of a letter's link: its number, signed under a key that is not in the database."""
-    return _signer(keys).dumps(number)
+    return _signer(keys).sign(number).decode()
 
 
-def _signer(keys: Keys) -> URLSafeSerializer:
-    return URLSafeSerializer(keys.digest("letter", "link"), salt="invitation")
+def _signer(keys: Keys) -> Signer:
+    return Signer(keys.digest("letter", "link"), salt="invitation")
 
 
 def _number_in(keys: Keys, token: str) -> str | None:
     try:
-        return str(_signer(keys).loads(token))
-    except BadData:
+        return _signer(keys).unsign(token).decode()
+    except (BadSignature, UnicodeError):
         return None
 
 
