@@ -24,11 +24,12 @@ def main(address: str = "http://127.0.0.1:8000/") -> None:
         for name, (width, height) in WIDTHS.items():
             page = browser.new_context(viewport={"width": width, "height": height}, locale="nl-NL").new_page()
             page.goto(address)
-            page.get_by_role("button", name="Coördinator").click()
+            page.locator("button.plain").first.click()  # a coach
             page.screenshot(path=TARGET / f"list-{name}.png")
             page.locator(".students .name").first.click()
             page.wait_for_load_state()
-            page.screenshot(path=TARGET / f"student-{name}.png", full_page=True)
+            page.set_viewport_size({"width": width, "height": height * 2})
+            page.screenshot(path=TARGET / f"student-{name}.png")
         browser.close()
 
 
