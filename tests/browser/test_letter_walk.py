@@ -49,6 +49,11 @@ def test_a_coach_writes_a_letter_and_a_student_picks_a_moment_by_its_link(
     looked(page)
     link = re.search(r"http://\S+/invitation/[\w.-]+", page.locator(".letter").inner_text())
     assert link is not None
+    page.emulate_media(media="print")
+    expect(page.locator(".letter")).to_be_visible()
+    for other in (page.get_by_role("heading", level=1), page.get_by_role("button", name="Bekijk de brief"), page.locator("footer")):
+        expect(other).to_be_hidden()
+    page.emulate_media(media="screen")
     page.get_by_role("button", name="Ik heb de brief op papier gegeven").click()
     expect(page.get_by_role("status").first).to_have_text("Genoteerd: op papier gegeven.")
 
