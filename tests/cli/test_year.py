@@ -161,6 +161,17 @@ def test_before_anything_was_trained_each_command_says_what_to_run(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
+def test_before_anything_was_trained_a_list_is_published_without_a_model_and_that_is_said(
+    call: Call, year: Year, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("publish", year.folder, "--date", ON)
+    assert code == 0, err
+    assert "by rules, wishes and lot alone" in out
+    assert "riskmodel train" in out
+
+
 @pytest.mark.parametrize("spoil", SPOILERS)
 @pytest.mark.parametrize(
     "command",

@@ -112,8 +112,14 @@ def publish(
     on = read_date(date)
     with progress() as listener:
         counted = publish_week(folder, workspace(), on, policy_file=policy, own_words=words, progress=listener)
-    say(
-        f"{counted.invited} of {counted.scored} students are invited in the week of {on.isoformat()}; {counted.not_scored} could not be scored."
-    )
+    if counted.scored:
+        say(
+            f"{counted.invited} of {counted.scored} students are invited in the week of {on.isoformat()}; {counted.not_scored} could not be scored."
+        )
+    else:
+        say(
+            f"{counted.invited} of {counted.not_scored} students are invited in the week of {on.isoformat()}, by rules, wishes and lot alone."
+        )
+        say("No model was promoted yet: 'riskmodel train' and 'riskmodel promote' make one that ranks.")
     if counted.waiting:
         say(f"{counted.waiting} more should be invited and wait for a place: see them with 'riskmodel route --dry-run'.")
