@@ -314,12 +314,13 @@ def measure(folder: Path, scratch: Path, arguments: argparse.Namespace) -> list[
     nothing = write_requests(scratch / "empty", "/empty", None)
     theirs = write_requests(scratch / "mlflow", "/invocations", [mlflow_body(student) for student in told["features"][:200]])
     rows: list[Row] = []
+    own = make_token(folder)  # first, as a service that nobody could call does not start
     for workers in arguments.workers:
         with (
             start_empty(workers, scratch / "empty.log") as empty,
             start_service(folder, workers, scratch / "service.log") as service,
         ):
-            service.token = make_token(folder)
+            service.token = own
             works = {"empty": (empty, nothing), "features": (service, one), "rows": (service, raw), "sqlite": (service, kept)}
             with postgres_store() as url, contextlib.ExitStack() as stack:
                 if url is not None:
