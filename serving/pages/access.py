@@ -15,6 +15,8 @@ from serving.pages.acts import keep_for_later
 from serving.pages.forms import filled_in, read_form
 from serving.pages.rendering import render
 
+# Where those begin who have no list of students.
+_INSTEAD = {Scope.WORDS_GIVE: "/teaching", Scope.OWN_READ: "/me"}
 _WRITING = re.compile(r"/students/([^/]+)/(follow-up|draft)")
 
 
@@ -38,6 +40,9 @@ def add_access_handlers(app: FastAPI) -> None:
     @app.exception_handler(NotAllowed)
     def _refused(request: Request, error: NotAllowed) -> Response:
         person = person_of(request)
-        if request.url.path == "/" and person is not None and as_principal(request, person).may(Scope.WORDS_GIVE):
-            return RedirectResponse("/teaching", status_code=303)
-        return render(request, "not_allowed.html", 403, person=None if person is None else as_principal(request, person))
+        principal = None if person is None else as_principal(request, person)
+        if request.url.path == "/" and principal is not None:
+            for scope, own in _INSTEAD.items():
+                if principal.may(scope):
+                    return RedirectResponse(own, status_code=303)
+        return render(request, "not_allowed.html", 403, person=principal)

@@ -22,13 +22,13 @@ from serving.pages.rendering import TEXTS, render, safe_path
 from serving.settings import Settings
 from serving.store.audit import Event, record
 from serving.store.caseload import programmes_of
-from serving.store.weeks import Store, coaches_of, coaches_with_invited, latest_week, logins_of, now
+from serving.store.weeks import Store, coaches_of, coaches_with_invited, invited_students, latest_week, logins_of, now
 
 router = APIRouter(include_in_schema=False)
 PersonDep = Annotated[Principal, Depends(Allow(to="people"))]
 _BACK = "login_to"
 _CALLBACK = "/login/callback"
-DEMO_COORDINATOR, DEMO_TEACHER = "demo-coordinator", "demo-teacher"
+DEMO_COORDINATOR, DEMO_TEACHER, DEMO_STUDENT = "demo-coordinator", "demo-teacher", "demo-student"
 
 
 @router.get("/login", dependencies=[Depends(open_to_all)])
@@ -84,6 +84,7 @@ def _choice(request: Request, store: Store, to: str) -> HTMLResponse:
         coaches=coaches,
         coordinator=DEMO_COORDINATOR,
         teacher=DEMO_TEACHER,
+        student=DEMO_STUDENT,
         to=safe_path(to),
         ready=bool(logins),
     )
@@ -109,6 +110,8 @@ def login_demo(
     elif who == DEMO_TEACHER:
         name = TEXTS[page_language(request)]["demo_teacher"]
         person = Person(who, name, frozenset({Role.TEACHER}), demo=True, teaches=programmes_of(session))
+    elif who == DEMO_STUDENT and (one := next(iter(invited_students(session, store.keys, week, None)), None)) is not None:
+        person = Person(who, one.name, frozenset({Role.STUDENT}), demo=True, student=one.student_id)
     elif who in logins:
         person = Person(who, coaches_of(week, store.keys).get(logins[who], who), frozenset({Role.COACH}), demo=True)
     else:

@@ -163,12 +163,12 @@ def ask_for_talk(store: Store, about: About, way: str, text: str, *, by: Writer,
             row.sealed_text, row.sealed_by = told["sealed_text"], told["sealed_by"]
 
 
-def take_back(store: Store, about: About, *, by: Writer, at: dt.datetime) -> None:
-    """End every wish for a talk with a student."""
+def take_back(store: Store, about: About, *, way: str | None = None, by: Writer, at: dt.datetime) -> None:
+    """End every wish for a talk with a student, or those of one way alone."""
     with Session(store.engine) as session, session.begin():
         record(session, store.keys, Event.PAGE_TALK_TAKEN_BACK, actor=by.login, at=at, subjects=[about.person.student], heads=store.heads)
         own = update(TalkRequest).where(TalkRequest.enrolment == about.enrolment, TalkRequest.ended_at.is_(None))
-        session.execute(own.values(ended_at=at))
+        session.execute((own if way is None else own.where(TalkRequest.way == way)).values(ended_at=at))
 
 
 def wishes(session: Session, keys: Keys, enrolments: Collection[str]) -> dict[str, list[Wish]]:

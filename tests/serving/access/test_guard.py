@@ -28,6 +28,7 @@ OPEN = {
     ("GET", "/login/callback"), ("POST", "/login/demo"), ("GET", "/logged-out"), ("GET", "/problems"),
     ("GET", "/problems/{kind}"), ("GET", "/invitation/{token}"), ("POST", "/invitation/{token}"), ("GET", "/invitation/{token}/appointment.ics"),
 }  # fmt: skip
+ELSEWHERE = {Role.TEACHER: "/teaching", Role.STUDENT: "/me"}
 BODY = {"students": [{"enrolment_id": "e", "landmark": 56, "features": {"attendance_share": 0.5}}]}
 
 
@@ -84,8 +85,8 @@ def test_every_route_lets_through_who_may_and_nobody_else(place: Place, role: Ro
                 answer = client.request(method, path, headers={"Accept": "*/*"}, **sent)  # type: ignore[arg-type]
                 if role is None:
                     assert answer.status_code == (303 if guard.to == "people" else 401), path
-                elif path == "/" and role is Role.TEACHER:
-                    assert answer.headers["location"] == "/teaching"
+                elif path == "/" and role in ELSEWHERE:
+                    assert answer.headers["location"] == ELSEWHERE[role]
                 elif not ALLOWED[role] & set(guard.scopes):
                     assert answer.status_code == 403, path
                 elif re.search(r"\{(enrolment|student)_id\}", route.path) and ALLOWED[role] & set(guard.scopes) == {Scope.STUDENTS_OWN}:

@@ -112,8 +112,9 @@ def test_a_student_reads_what_is_held_of_them_and_who_saw_it_and_nothing_else(se
     assert held["student_id"] == "s-of-lotte"
     events = service.get("/v1/me/seen", headers={"Accept-Language": "en"}).json()["events"]
     assert [event["what"] for event in events] == ["read all that is held of you, for you", "looked up who saw you"]
-    for path in ("/v1/students/s-of-lotte/data", "/v1/students/s-other/seen", "/v1/students/s-of-lotte/scores", "/v1/invitations", "/"):
+    for path in ("/v1/students/s-of-lotte/data", "/v1/students/s-other/seen", "/v1/students/s-of-lotte/scores", "/v1/invitations"):
         assert service.get(path).status_code == 403, path
+    assert service.get("/").headers["location"] == "/me"
     assert service.delete("/v1/students/s-of-lotte").status_code == 403
 
 
