@@ -28,7 +28,7 @@ from serving.letters.file import read_letters
 from serving.middleware import BodyLimit, Deadline, SecurityHeaders, Unforeseen
 from serving.observing import Metrics, Observed
 from serving.openapi import TITLE, operation_id
-from serving.pages import acts, desk, invitation, letters, login, me, problems, student, teaching
+from serving.pages import acts, desk, invitation, letters, login, me, overview, problems, student, teaching
 from serving.pages import routes as pages
 from serving.pages.access import add_access_handlers
 from serving.pages.rendering import TEXTS, error_page, today
@@ -60,6 +60,7 @@ ROUTERS = (
     invitation.router,
     teaching.router,
     me.router,
+    overview.router,
     problems.router,
     login.router,
 )

@@ -42,6 +42,10 @@ class Event(StrEnum):
 
     PAGE_LIST_READ = "page:list:read"
     """Somebody opened the list of invited students; one event for each student on it."""
+    PAGE_OVERVIEW_READ = "page:overview:read"
+    """Somebody read the counts per programme; nobody is named in them."""
+    PAGE_OVERVIEW_EXPORTED = "page:overview:exported"
+    """Somebody took the counts per programme out as a workbook."""
     PAGE_STUDENT_READ = "page:student:read"
     """Somebody opened one student's page."""
     PAGE_FOLLOW_UP_SAVED = "page:follow-up:saved"

@@ -17,9 +17,9 @@ from scipy.stats import false_discovery_control
 from sklearn.metrics import precision_score
 
 from riskmodel.errors import DataFault
-from riskmodel.fairness.suppression import FEWEST, protect
 from riskmodel.measuring import SEED
 from riskmodel.metrics import resamples
+from riskmodel.suppression import FEWEST, protect
 
 UNKNOWN = ""
 MOST_VALUES = 12

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from riskmodel.fairness.audit import group_labels
-from riskmodel.fairness.suppression import protect
+from riskmodel.suppression import protect
 
 
 def invited_by_group(students: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:

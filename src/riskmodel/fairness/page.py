@@ -12,8 +12,8 @@ from riskmodel.catalogue import Catalogue
 from riskmodel.contract import pictures
 from riskmodel.fairness.audit import MEASURES, UNKNOWN, Audit
 from riskmodel.fairness.proxies import Proxy
-from riskmodel.fairness.suppression import FEWEST
 from riskmodel.pages import Language, listed, number, percent, picture, read_words, render
+from riskmodel.suppression import FEWEST
 
 
 @dataclass(frozen=True)

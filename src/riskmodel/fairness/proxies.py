@@ -17,9 +17,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from riskmodel.fairness.audit import UNKNOWN
-from riskmodel.fairness.suppression import FEWEST
 from riskmodel.measuring import SEED
 from riskmodel.metrics import interval, ranked, resamples, roc_auc
+from riskmodel.suppression import FEWEST
 
 FOLDS = 5
 REPEATS = 3

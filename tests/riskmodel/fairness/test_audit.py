@@ -17,9 +17,9 @@ from riskmodel.errors import DataFault
 from riskmodel.fairness import List, audit, find_proxies
 from riskmodel.fairness.audit import MEASURES, as_json, group_labels
 from riskmodel.fairness.page import About, page
-from riskmodel.fairness.suppression import FEWEST
 from riskmodel.metrics import resamples
 from riskmodel.resources import words_file
+from riskmodel.suppression import FEWEST
 
 ABOUT = About("Hogeschool <b>X</b>", "leave", "3", "2025", 56, 0.2, ("2023", "2024"))
 

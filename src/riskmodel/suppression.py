@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 
 FEWEST = 10
@@ -110,6 +109,8 @@ def _narrow(place: int, rows: csr_array, values: np.ndarray, told: np.ndarray, r
 
 
 def _range(place: int, rows: csr_array, values: np.ndarray, told: np.ndarray, relations: csr_array) -> tuple[float, float, np.ndarray]:
+    from scipy.optimize import linprog  # 40 MB, which a service has no use for until somebody asks for counts
+
     chosen = np.flatnonzero(told)
     known = vstack([rows[chosen], relations]).tocsr()
     right = np.concatenate([values[chosen], np.zeros(relations.shape[0])])

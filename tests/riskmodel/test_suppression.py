@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from riskmodel.fairness.suppression import FEWEST, left_open, protect
+from riskmodel.suppression import FEWEST, left_open, protect
 
 
 def two_way(rows: int, columns: int) -> np.ndarray:
