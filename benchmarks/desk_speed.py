@@ -105,14 +105,15 @@ def main() -> None:
         print("| page | p50 ms | p95 ms (goal 50) | p95 of the processor | kB (goal 100) |\n| --- | --- | --- | --- | --- |")
         with TestClient(create_app(settings)) as client:
             pages = (
-                ("list of 25 students", "c40", "/"),
-                ("list of 100 students", "large", "/"),
-                ("a student", "large", "/students/e0"),
-                ("the guide to the talk", "large", "/students/e0/talk"),
+                ("list of 25 students", Role.COACH, "c40", "/"),
+                ("list of 100 students", Role.COACH, "large", "/"),
+                ("a student", Role.COACH, "large", "/students/e0"),
+                ("the guide to the talk", Role.COACH, "large", "/students/e0/talk"),
+                ("the coordinator's overview", Role.COORDINATOR, "coordinator", "/overview"),
             )
-            for name, login, path in pages:
+            for name, role, login, path in pages:
                 with Session(store.engine) as session, session.begin():
-                    client.cookies.set("session", begin(session, keys, Person(login, login, frozenset({Role.COACH})), now()))
+                    client.cookies.set("session", begin(session, keys, Person(login, login, frozenset({role})), now()))
                 taken, worked = [], []
                 for _ in range(ASKED):
                     began, before = time.perf_counter(), time.process_time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from riskmodel.suppression import FEWEST, protect
+from serving.store.caseload import programmes_of
 from serving.store.desk_tables import FollowUp, OwnStudent, TalkRequest
 from serving.store.follow_up import REASONS
 from serving.store.rights import barred_among
@@ -124,23 +125,13 @@ def _tallies(session: Session) -> dict[str, Tally]:
     newest = latest_week(session)
     if newest is None:
         return {}
-    open_place = (Student.invited, Student.closed_on.is_(None), Week.closed_on.is_(None), Person.erased_at.is_(None))
-    places = session.execute(
-        select(Student.enrolment, Student.programme, Student.week_id, Student.capacity, Person.student)
-        .join(Week, Student.week_id == Week.id)
-        .join(Person, Student.person_id == Person.id)
-        .where(*open_place)
-        .order_by(Week.on)
-    ).all()
-    barred = barred_among(session, {row.student for row in places if row.week_id != newest.id})
-    invited = {row.enrolment: row for row in places if row.week_id == newest.id or row.student not in barred}
-    own = session.execute(select(OwnStudent.enrolment, OwnStudent.programme).where(OwnStudent.closed_on.is_(None)))
-    programme = {enrolment: row.programme for enrolment, row in invited.items()} | {row.enrolment: row.programme for row in own}
-    follow_ups = {
-        row.enrolment: row
-        for row in session.execute(select(FollowUp.enrolment, FollowUp.stage, FollowUp.reasons).where(FollowUp.stage != ""))
-        if row.enrolment in programme
-    }
+    listed_now, before = _invited(session, newest)
+    invited = before | {row.enrolment: row.programme for row in listed_now}
+    dealing = session.execute(select(FollowUp.enrolment, FollowUp.stage, FollowUp.reasons).where(FollowUp.stage != "")).all()
+    asked = set(session.scalars(select(TalkRequest.enrolment).where(TalkRequest.ended_at.is_(None))))
+    programme = invited | _own(session, {*(row.enrolment for row in dealing), *asked} - invited.keys())
+    follow_ups = {row.enrolment: row for row in dealing if row.enrolment in programme}
+    now_on = {row.enrolment for row in listed_now}
     cells: dict[str, Counter[str]] = {}
     reasons: dict[str, Counter[str]] = {}
     listed: Counter[str] = Counter()
@@ -148,14 +139,12 @@ def _tallies(session: Session) -> dict[str, Tally]:
         name, follow_up = programme[enrolment], follow_ups.get(enrolment)
         cell = "waiting" if follow_up is None or follow_up.stage == "invited" else follow_up.stage
         cells.setdefault(name, Counter())[cell] += 1
-        listed[name] += enrolment in invited and invited[enrolment].week_id == newest.id
+        listed[name] += enrolment in now_on
         if follow_up is not None and cell != "waiting":
             reasons.setdefault(name, Counter()).update(set(follow_up.reasons))
-    asked = set(session.scalars(select(TalkRequest.enrolment).where(TalkRequest.ended_at.is_(None))))
     wishing = Counter(programme[each] for each in asked if each in programme and each not in invited and each not in follow_ups)
-    room = {
-        row.programme: row.capacity for row in places if row.week_id == newest.id and _counts_by_programme(newest.policy, row.programme)
-    }
+    room = {row.programme: row.capacity for row in listed_now}
+    room = {name: places for name, places in room.items() if _counts_by_programme(newest.policy, name)}
     return {
         name: Tally(
             tuple(cells.get(name, Counter())[cell] for cell in _CELLS),
@@ -164,8 +153,33 @@ def _tallies(session: Session) -> dict[str, Tally]:
             wishing[name],
             tuple(reasons.get(name, Counter())[reason] for reason in REASONS),
         )
-        for name in set(programme.values())
+        for name in programmes_of(session) | set(programme.values())
     }
+
+
+def _invited(session: Session, newest: Week) -> tuple[Sequence[Any], dict[str, str]]:
+    """Give who is invited on the newest list, and the programmes of those whom only an earlier one invited and who did not object since."""
+    there = (Student.invited, Student.closed_on.is_(None))
+    listed_now = session.execute(
+        select(Student.enrolment, Student.programme, Student.capacity).where(*there, Student.week_id == newest.id)
+    ).all()
+    still = select(Student.enrolment).where(*there, Student.week_id == newest.id)
+    earlier = (
+        select(Student.enrolment, Student.programme, Person.student)
+        .join(Person, Student.person_id == Person.id)
+        .join(Week, Student.week_id == Week.id)
+        .where(*there, Week.closed_on.is_(None), Student.enrolment.not_in(still))
+        .distinct()
+    )
+    rows = session.execute(earlier).all()
+    barred = barred_among(session, {row.student for row in rows})
+    return listed_now, {row.enrolment: row.programme for row in rows if row.student not in barred}
+
+
+def _own(session: Session, enrolments: Collection[str]) -> dict[str, str]:
+    """Give the programmes of some enrolments that are delivered still."""
+    query = select(OwnStudent.enrolment, OwnStudent.programme).where(OwnStudent.closed_on.is_(None), OwnStudent.enrolment.in_(enrolments))
+    return {row.enrolment: row.programme for row in session.execute(query)}
 
 
 def _counts_by_programme(policy: Mapping[str, Any], programme: str) -> bool:

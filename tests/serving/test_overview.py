@@ -82,11 +82,11 @@ def tables(page: str) -> list[dict[str, list[int | None]]]:
     found = []
     for table in re.findall(r"<table.*?</table>", page, re.DOTALL):
         rows = {}
-        for row in re.findall(r'<tr><th scope="row">.*?</tr>', table, re.DOTALL):
+        for row in re.findall(r'<tr role="row"><th role="rowheader".*?</tr>', table, re.DOTALL):
             name = re.search(r'scope="row">([^<]+)<', row)
             assert name is not None
             rows[name.group(1)] = [
-                int(told) if told else None for told in re.findall(r'<td class="figure">(?:<abbr.*?|(\d+).*?)</td>', row)
+                int(told) if told else None for told in re.findall(r'<td role="cell"[^>]*>(?:<abbr.*?|(\d+).*?)</td>', row)
             ]
         found.append(rows)
     return found
