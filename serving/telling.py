@@ -113,12 +113,10 @@ def _lists(session: Session, keys: Keys, person: Person, details: Details, texts
         shown = shown_of(place, keys)
         lessons = "; ".join(f"{each['monday']}: {each['attended']:g}/{each['scheduled']:g}" for each in shown.get("lessons", ()))
         tests = "; ".join(
-            f"{each['date']} {each['course']} {each['test']}: {each['grade'] if each['grade'] is not None else each['status']}"
+            f"{each['date']} {each['course']} {each['test']}: {_grade(each['grade'], language) or texts['test_status'].get(each['status'], each['status'])}"
             for each in shown.get("tests", ())
         )
-        background = "; ".join(
-            str(value.get(language) if isinstance(value, dict) else value) for value in shown.get("background", {}).values() if value
-        )
+        background = "; ".join(_brought(shown.get("background", {}), texts, language))
         rows.append(
             _row(
                 texts,
@@ -135,6 +133,22 @@ def _lists(session: Session, keys: Keys, person: Person, details: Details, texts
             )
         )
     return rows
+
+
+def _grade(grade: float | None, language: str) -> str:
+    text = "" if grade is None else f"{grade:g}"
+    return text.replace(".", ",") if language == "nl" else text
+
+
+def _brought(background: dict[str, Any], texts: dict[str, Any], language: str) -> list[str]:
+    """Give what a student brought along, each by its name."""
+    told = []
+    for name, value in background.items():
+        if value is None:
+            continue
+        words = value.get(language) if isinstance(value, dict) else texts["brought_value"].get(str(value).lower(), str(value))
+        told.append(f"{texts['brought'].get(name, name)}: {words}")
+    return told
 
 
 def _scores(session: Session, keys: Keys, person: Person, details: Details, texts: dict[str, Any], language: str) -> list[dict[str, str]]:

@@ -252,7 +252,7 @@ def talk(request: Request, session: SessionDep, store: StoreDep, person: Student
         take_back(store, enrolment.about, way="request", by=by, at=now())
         return _back("taken_back", "talk")
     if what == "coach":
-        text = "\n".join((texts_of(request)["me_wants_other_coach"], text)).strip()
+        text = "\n".join(filter(None, (texts_of(request)["me_wants_other_coach"], text)))
     ask_for_talk(store, enrolment.about, "request", text, by=by, at=now())
     return _back("asked", "talk")
 

@@ -101,7 +101,7 @@ def test_a_student_reads_what_was_seen_by_which_way_they_were_invited_and_who_lo
     assert "opende je pagina" in looked
     assert "sanne" not in looked.casefold()
     held = page[page.index('id="held"') :]
-    for told in ("s-canary-1", "noor@example.org", "Wie je bent", "Lijsten waar je op stond"):
+    for told in ("s-canary-1", "noor@example.org", "Wie je bent", "Lijsten waar je op stond", "begonnen op: 2026-09-01"):
         assert told in held
     assert events_of(service, 1)[-1] == "rights:data:read"
     service.cookies.set("language", "en")
