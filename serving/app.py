@@ -95,6 +95,7 @@ def create_app(settings: Settings, together: Path | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.batches = Batches(store)  # of this start: what stopped takes no more work
         with suppress(ModelFault):  # /readyz says so; the service waits for a promotion
             app.state.champions.get()
         yield
@@ -115,7 +116,6 @@ def create_app(settings: Settings, together: Path | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.champions = Champions(settings.champion_folder, settings.words_file)
     app.state.store = store
-    app.state.batches = Batches(store)
     app.state.tokens = Remembered()
     app.state.metrics = Metrics()
     app.state.rates = Rates(settings.requests_a_minute, together)

@@ -15,21 +15,34 @@ from serving.problems import faults_problem, pointer
 _REPEATED = ("etag", "vary", "cache-control", "content-language")
 
 
-class ConditionalRoute(APIRoute):
-    """A route of which each GET that succeeds is tagged by its content, and that knows its parameters.
+class StrictRoute(APIRoute):
+    """A route that knows its parameters.
 
     A misspelt one is refused: a system that follows would begin anew each time without noticing that nobody reads its 'cursur'.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Give the handler, with what looks at the tags around it."""
+        """Give the handler, with what looks at the parameters before it."""
         answer = super().get_route_handler()
         known = {parameter.alias for parameter in self.dependant.query_params}
 
-        async def tagged(request: Request) -> Response:
+        async def strict(request: Request) -> Response:
             if unknown := [name for name in request.query_params if name not in known]:
                 told = f"There is no such parameter; there are {', '.join(sorted(known))}." if known else "There are no parameters here."
                 raise faults_problem([{"pointer": pointer(["query", name]), "detail": told} for name in unknown])
+            return await answer(request)
+
+        return strict
+
+
+class ConditionalRoute(StrictRoute):
+    """A route of which each GET that succeeds is tagged by its content as well."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Give the handler, with what looks at the tags around it."""
+        answer = super().get_route_handler()
+
+        async def tagged(request: Request) -> Response:
             response = await answer(request)
             if request.method != "GET" or response.status_code != 200:
                 return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 from pathlib import Path
@@ -37,4 +38,5 @@ def settle() -> None:
     """Let the collector of garbage pass over what is there for good; looking through modules and routes again and again costs a tenth of all time."""
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # else the libraries that look at their ends complain of what was left
     gc.set_threshold(_YOUNG, 20, 20)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from serving.access.guard import Allow
 from serving.access.principal import Principal
 from serving.access.scopes import Scope
+from serving.conditional import StrictRoute
 from serving.dependencies import StoreDep
 from serving.languages import accepted_language
 from serving.problems import NOT_LET_IN, Problem, told_as_problem
@@ -22,7 +23,7 @@ from serving.store.traces import tidy
 from serving.store.weeks import now
 from serving.telling import TEXTS, Section, all_held, who_saw
 
-router = APIRouter(prefix="/v1", tags=["rights"])
+router = APIRouter(prefix="/v1", tags=["rights"], route_class=StrictRoute)
 StudentId = Annotated[str, Path(min_length=1, max_length=200, examples=["s26000123"])]
 Handler = Annotated[Principal, Depends(Allow(Scope.RIGHTS_HANDLE))]
 AcceptLanguage = Annotated[str | None, Header(description="nl or en, for what the student is told.", examples=["nl"])]

@@ -25,6 +25,7 @@ from riskmodel.scoring import NOT_SCORED
 from serving.access.guard import Allow
 from serving.access.principal import Principal
 from serving.access.scopes import Scope
+from serving.conditional import StrictRoute
 from serving.dependencies import ChampionsDep, SessionDep, SettingsDep, StoreDep
 from serving.languages import accepted_language
 from serving.paging import USUAL, Cursor, Limit, make_cursor, read_cursor
@@ -55,7 +56,7 @@ from serving.store.weeks import Store, now
 from serving.uploads import received, refused, upload_place
 
 PATH = "/v1/score-runs"
-router = APIRouter(prefix=PATH, tags=["score runs"])
+router = APIRouter(prefix=PATH, tags=["score runs"], route_class=StrictRoute)
 _MOST_JSON = 64 * 1024
 _KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
 _QUESTION = "score runs"

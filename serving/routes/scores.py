@@ -17,6 +17,7 @@ from serving.access.principal import Principal
 from serving.access.scopes import Scope
 from serving.batches import FEW, Batches
 from serving.champions import Serving
+from serving.conditional import StrictRoute
 from serving.dependencies import serving_now
 from serving.languages import LANGUAGE_PARAMETER, accepted_language
 from serving.problems import NOT_LET_IN, Problem, ProblemOut, problem_of_one, told_as_problem, told_fault
@@ -24,7 +25,7 @@ from serving.scoring import Answer, Measured, Ready, Rows, ask_models, look_at_r
 from serving.store.people import ENROLMENT, STUDENT
 from serving.store.scores import Asked, NewScore
 
-router = APIRouter(prefix="/v1", tags=["scores"])
+router = APIRouter(prefix="/v1", tags=["scores"], route_class=StrictRoute)
 
 Identity = Annotated[str, Field(min_length=1, max_length=200)]
 Word = Annotated[str, Field(max_length=200)]

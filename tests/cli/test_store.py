@@ -161,7 +161,7 @@ def test_the_doctor_names_each_fault_with_what_to_do_and_looks_at_all_the_rest(c
     assert "chmod 600" in told["keys"]
     assert "promote" in told["champion"]
     assert told["database"].split()[0] == told["clock"].split()[0] == told["disk"].split()[0] == told["permissions"].split()[0] == "well"
-    assert "2 of 9 are not well" in complaint
+    assert "2 of 10 are not well" in complaint
 
 
 def test_the_doctor_says_that_the_clock_was_set_back(call, workspace, monkeypatch):
