@@ -25,6 +25,7 @@ def test_two_processes_serve_together_and_their_counts_are_added_up(place: Place
     own = tmp_path / "words.toml"
     own.write_text('[general]\nnothing_unusual = "canary phrase"\n', encoding="utf-8")
     told = {f"{PREFIX}STORE_URL": settings.store_url.get_secret_value(), f"{PREFIX}SECURE_COOKIES": "false"}
+    told[f"{PREFIX}AUDIT_HEADS"] = str(settings.audit_heads)
     command = [sys.executable, "-m", "riskmodel", "--workspace", str(place.workspace.folder), "serve", "--port", str(port)]
     command += ["--workers", "2", "--words", str(own)]
     log = (tmp_path / "log").open("wb")

@@ -60,7 +60,9 @@ def running(place: Place, url: str, log: Path) -> Iterator[Watched]:
     engine.dispose()
     command = [sys.executable, "-m", "riskmodel", "--workspace", str(place.workspace.folder), "serve", "--demo", "--port", str(port)]
     with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "RISKMODEL_SERVICE_STORE_URL": url})
+        heads = str(place.settings(store_url=url).audit_heads)
+        told = {"RISKMODEL_SERVICE_STORE_URL": url, "RISKMODEL_SERVICE_AUDIT_HEADS": heads}
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **told})
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=WHO, timeout=30) as http:
                 deadline = time.monotonic() + 60
