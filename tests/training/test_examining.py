@@ -136,6 +136,7 @@ def promoting(workspace: Path, folder: Path, *more: str) -> int:
     return int(ending.value.code or 0)
 
 
+@pytest.mark.slow
 def test_one_gate_can_be_overridden_with_a_reason_that_is_kept(trained: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, workspace = bounded(trained, tmp_path, "programme_students = 20\ncalibration_slope = [3.0, 4.0]")
     policy = folder / "policy.toml"
