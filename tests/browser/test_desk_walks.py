@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import update
@@ -26,6 +22,7 @@ from serving.store.tables import LoginSession
 from serving.store.weeks import Store, coaches_of, coaches_with_invited, invited_students, latest_week, logins_of, now
 from tests.browser.test_coach_pages import no_sideways_scrolling, violations
 from tests.serving.conftest import Place
+from tests.serving.listening import listening
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=30_000)
@@ -64,19 +61,8 @@ def desk(place: Place, tmp_path: Path) -> Iterator[Desk]:
         names = [each.name for each in invited_students(session, store.keys, week, {one})]
         theirs = invited_students(session, store.keys, week, {other})[0].enrolment_id
         coach = coaches_of(week, store.keys)[one]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started:
-        assert time.monotonic() < deadline, "the service did not start"
-        time.sleep(0.05)
-    yield Desk(app, f"http://127.0.0.1:{port}", coach, names, theirs)
-    server.should_exit = True
-    thread.join(timeout=30)
+    with listening(app) as address:
+        yield Desk(app, address, coach, names, theirs)
     assert verify(store.engine, store.keys).faults == ()
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
 from serving.app import create_app
@@ -16,6 +13,7 @@ from serving.store.schema import connect, migrate
 from serving.store.weeks import Store, publish_week
 from tests.browser.test_coach_pages import no_sideways_scrolling, violations
 from tests.serving.conftest import Place
+from tests.serving.listening import listening
 from tests.serving.test_letters import listed
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -29,16 +27,8 @@ def own(place: Place, tmp_path: Path) -> Iterator[str]:
     migrate(store.engine, store.keys)
     publish_week(store, listed().model_copy(update={"synthetic": True}), actor="test")
     store.engine.dispose()
-    server = uvicorn.Server(uvicorn.Config(create_app(place.settings(store_url=url)), host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline, "the service did not start"
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
+    with listening(create_app(place.settings(store_url=url))) as address:
+        yield address
 
 
 def sound(page: Page, *, scripts: bool) -> None:

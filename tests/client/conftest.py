@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
@@ -19,6 +16,7 @@ from serving.app import create_app
 from serving.settings import Settings
 from serving.store.weeks import Store, now
 from tests.serving.conftest import Place, make_place
+from tests.serving.listening import listening
 
 
 def free_port() -> int:
@@ -31,17 +29,9 @@ def free_port() -> int:
 @contextmanager
 def served(settings: Settings) -> Iterator[tuple[str, FastAPI]]:
     """Give the address of a running service, and the service."""
-    app, port = create_app(settings), free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline, "the service did not start"
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}", app
-    server.should_exit = True
-    thread.join(timeout=10)
+    app = create_app(settings)
+    with listening(app) as address:
+        yield address, app
 
 
 def token_of(store: Store, name: str, *scopes: str) -> str:
